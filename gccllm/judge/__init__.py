@@ -1,0 +1,1 @@
+"""Candidate in, verdict out: screen, build, run, time."""

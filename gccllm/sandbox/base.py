@@ -1,0 +1,97 @@
+"""The seam of the sandbox: open a session over some programs and cases, run them as often as needed.
+
+One session is one isolated process tree that lives as long as the ``with`` block; inside it a small
+C runner starts every run anew with empty descriptors, a fresh folder and its own limits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from enum import Enum
+from pathlib import Path
+from typing import Protocol
+
+__all__ = ["Ending", "RunInput", "RunLimits", "RunResult", "Sandbox", "Session"]
+
+
+@dataclass(frozen=True)
+class RunInput:
+    """What one run is given. ``stdin`` is a file (None: empty); ``files`` a folder whose contents
+    (regular files and folders) are copied into the run's fresh working folder."""
+
+    args: tuple[str, ...] = ()
+    stdin: Path | None = None
+    files: Path | None = None
+
+
+@dataclass(frozen=True)
+class RunLimits:
+    """Limits of one run: wall and CPU in seconds, the rest in bytes."""
+
+    wall_seconds: float = 10.0
+    cpu_seconds: int = 10
+    address_space: int = 2 << 30
+    output_bytes: int = 8 << 20
+    stack_bytes: int = 64 << 20
+
+
+class Ending(str, Enum):
+    EXITED = "exited"
+    SIGNALLED = "signalled"
+    TIMED_OUT = "timed-out"
+    TOO_MUCH_OUTPUT = "too-much-output"
+    FORBIDDEN = "forbidden"
+    """killed by the seccomp filter (SIGSYS)"""
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """One run. ``code`` is the exit status, or the signal's number for SIGNALLED/FORBIDDEN.
+
+    ``files`` holds what the run created or changed in its working folder, by relative path
+    (``files`` of its input that it left as they were are not repeated). Times are seconds.
+    """
+
+    ending: Ending
+    code: int
+    stdout: bytes
+    stderr: bytes
+    user: float
+    system: float
+    wall: float
+    files: Mapping[str, bytes] = field(default_factory=dict)
+
+    @property
+    def cpu(self) -> float:
+        return self.user + self.system
+
+
+class Session(Protocol):
+    def run(self, program: str, case: int, *, collect_files: bool = True) -> RunResult:
+        """Run ``programs[program]`` on ``cases[case]``, pinned to the session's core.
+
+        Raises SandboxError when the sandbox itself broke (not when the program did).
+        """
+        ...
+
+    def add_program(self, name: str, path: Path) -> None:
+        """Make one more program known to a session that is already open."""
+        ...
+
+
+class Sandbox(Protocol):
+    name: str
+    """"bwrap", "landlock" or "none": stands in reports"""
+
+    def open(
+        self,
+        programs: Mapping[str, Path],
+        cases: Sequence[RunInput],
+        *,
+        limits: RunLimits,
+        core: int | None = None,
+    ) -> AbstractContextManager[Session]:
+        """Start a session. Programs and inputs are read-only inside. Raises SandboxUnavailable."""
+        ...

@@ -1,0 +1,146 @@
+"""The words of the project as types. This module knows nothing of the others.
+
+Times are seconds, sizes bytes, speedups baseline time / candidate time (so more is better).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Union
+
+__all__ = [
+    "Candidate",
+    "HotFunction",
+    "Isa",
+    "Json",
+    "Outcome",
+    "Speedup",
+    "Verdict",
+    "VerdictKind",
+]
+
+Json = Union[None, bool, int, float, str, list["Json"], dict[str, "Json"]]
+
+
+class VerdictKind(str, Enum):
+    """What the judge found; the value is the stable id, used in reports and counters."""
+
+    ACCEPTED = "accepted"
+    UNCHANGED = "unchanged"
+    MALFORMED = "malformed"
+    SCREENED = "screened"
+    NOT_ASSEMBLED = "not-assembled"
+    NOT_LINKED = "not-linked"
+    CRASHED = "crashed"
+    TIMED_OUT = "timed-out"
+    WRONG_OUTPUT = "wrong-output"
+    WRONG_EXIT = "wrong-exit"
+    DIFFERS = "differs"
+    NOT_FASTER = "not-faster"
+    SUSPICIOUS = "suspicious"
+    UNJUDGED = "unjudged"
+
+    @property
+    def meaning(self) -> str:
+        """One line of explanation, as shown by ``gccllm explain``."""
+        return _VERDICT_MEANINGS[self]
+
+
+_VERDICT_MEANINGS: Mapping[VerdictKind, str] = {
+    VerdictKind.ACCEPTED: "right on every recording and measurably faster",
+    VerdictKind.UNCHANGED: "the candidate is the baseline",
+    VerdictKind.MALFORMED: "the answer is not assembly in the expected form",
+    VerdictKind.SCREENED: "refused by a rule before it was run",
+    VerdictKind.NOT_ASSEMBLED: "the assembler rejects it",
+    VerdictKind.NOT_LINKED: "the linker rejects it",
+    VerdictKind.CRASHED: "a run ended by a signal that the baseline does not get",
+    VerdictKind.TIMED_OUT: "a run took far longer than the baseline",
+    VerdictKind.WRONG_OUTPUT: "stdout, stderr or a written file differs from the recording",
+    VerdictKind.WRONG_EXIT: "the exit status differs from the recording",
+    VerdictKind.DIFFERS: "an input was found on which candidate and baseline differ",
+    VerdictKind.NOT_FASTER: "right, but not measurably faster",
+    VerdictKind.SUSPICIOUS: "too good to be true; not accepted",
+    VerdictKind.UNJUDGED: "our own fault: it could not be judged",
+}
+
+
+class Outcome(str, Enum):
+    """What the driver did with a program."""
+
+    OPTIMIZED = "optimized"
+    FALLBACK = "fallback"
+    APPLIED = "applied"
+    NO_TESTS = "no-tests"
+    PASSTHROUGH = "passthrough"
+
+
+@dataclass(frozen=True)
+class Speedup:
+    """A ratio of times with its 95% interval; ``pairs`` interleaved pairs stand behind it."""
+
+    ratio: float
+    low: float
+    high: float
+    pairs: int
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The judge's answer for one candidate.
+
+    ``detail`` is one line for a person; ``evidence`` is data for reports, prompts and rewards.
+    """
+
+    kind: VerdictKind
+    detail: str = ""
+    evidence: Mapping[str, Json] = field(default_factory=dict)
+    speedup: Speedup | None = None
+    tests_run: int = 0
+    seconds: float = 0.0
+
+    @property
+    def accepted(self) -> bool:
+        return self.kind is VerdictKind.ACCEPTED
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """Unproven assembly from a proposer.
+
+    ``text`` is unit-like assembly that defines ``functions`` (and whatever constants and local
+    helpers they need): the answer of a model, another compiler's output, a file. An empty
+    ``functions`` offers all functions that ``text`` and the baseline have in common.
+    ``label`` tells proposals of one proposer apart ("gcc -O2 -march=native", "sample 3").
+    """
+
+    proposer: str
+    unit: str
+    functions: tuple[str, ...]
+    text: str
+    label: str = ""
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class Isa:
+    """Which instructions a rewrite may use.
+
+    ``mode`` is the user's word (target, native); ``name`` a stable label for keys and reports;
+    ``features`` gcc's predefined feature macros without underscores ("AVX2", "POPCNT", "SSE2", …),
+    the allow-list of the object gate; ``options`` the gcc options that switch them on.
+    """
+
+    mode: str
+    name: str
+    features: frozenset[str]
+    options: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class HotFunction:
+    """A function of a unit and its share (0 to 1) of the program's profile samples."""
+
+    name: str
+    share: float

@@ -1,0 +1,1 @@
+"""gccllm-train: makes the model that gcc-llm asks. Imports gccllm, never the reverse."""
