@@ -58,7 +58,9 @@ class Completed:
 
     def error_line(self) -> str:
         """The most telling line of stderr, for messages."""
-        lines = [x.strip() for x in self.stderr.decode("utf-8", "replace").splitlines() if x.strip()]
+        lines = [
+            x.strip() for x in self.stderr.decode("utf-8", "replace").splitlines() if x.strip()
+        ]
         picked = next((x for x in lines if "rror" in x), lines[-1] if lines else "")
         if self.timed_out:
             picked = f"time limit reached {picked}".strip()

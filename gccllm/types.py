@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Union
 
 __all__ = [
     "Candidate",
@@ -21,7 +20,7 @@ __all__ = [
     "VerdictKind",
 ]
 
-Json = Union[None, bool, int, float, str, list["Json"], dict[str, "Json"]]
+Json = bool | int | float | str | list["Json"] | dict[str, "Json"] | None
 
 
 class VerdictKind(str, Enum):
@@ -113,6 +112,8 @@ class Candidate:
     helpers they need): the answer of a model, another compiler's output, a file. An empty
     ``functions`` offers all functions that ``text`` and the baseline have in common.
     ``label`` tells proposals of one proposer apart ("gcc -O2 -march=native", "sample 3").
+    ``malformed`` is why an answer holds no assembly in the expected form; ``text`` is then empty
+    and the judge's verdict is malformed. It is empty for everything that can be judged.
     """
 
     proposer: str
@@ -121,6 +122,7 @@ class Candidate:
     text: str
     label: str = ""
     seconds: float = 0.0
+    malformed: str = ""
 
 
 @dataclass(frozen=True)

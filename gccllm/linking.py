@@ -1,0 +1,151 @@
+"""The link step: the program is linked, its units are at hand, and there are recordings."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from gccllm.driver import count_event, store_folder
+from gccllm.errors import GccllmError, StoreError, UsageError
+from gccllm.lanes import lane
+from gccllm.optimize import Optimized, Optimizer
+from gccllm.program import Program
+from gccllm.proposers import make
+from gccllm.proposers.base import Proposer
+from gccllm.recordings import load
+from gccllm.replacing import replace_file
+from gccllm.report.progress import Progress, progress
+from gccllm.report.record import ProgramRecord, write
+from gccllm.sandbox import choose
+from gccllm.settings import Settings
+from gccllm.store import Store
+from gccllm.toolchain import Toolchain
+from gccllm.types import Outcome
+
+__all__ = ["optimize_link"]
+
+LANE_WAIT_SECONDS = 100.0
+
+
+def optimize_link(workdir: str, command: Sequence[str]) -> ProgramRecord | None:
+    """Optimise what ``command`` (collect2's) has just linked, in place; the record, if any.
+
+    Says nothing unless asked, except about options that make no sense and about a baseline that
+    fails its own recordings: those are for the user to mend.
+    """
+    try:
+        settings = Settings.from_environment()
+    except UsageError as error:
+        _warn(str(error))
+        count_event("link:bad-option")
+        return None
+    with progress(settings.verbose) as shown:
+        record = _optimize(Path(workdir), command[1:], settings, shown)
+        shown.finish(record)
+    count_event(f"outcome:{record.outcome.value}")
+    if record.reason:
+        count_event(f"reason:{record.reason}")
+    if record.reason == "baseline-fails":
+        _warn(record.detail)
+    if settings.report is not None:
+        try:
+            write(record, settings.report)
+        except OSError as error:
+            _warn(f"can't write the report {settings.report}: {error.strerror}")
+    return record
+
+
+def _optimize(
+    scratch: Path, argv: Sequence[str], settings: Settings, shown: Progress
+) -> ProgramRecord:
+    toolchain = Toolchain(os.environ.get("COLLECT_GCC"))
+    record = ProgramRecord(
+        program="",
+        compiler=toolchain.identity.version,
+        isa=settings.isa,
+        model=settings.model,
+        proposers=settings.proposers,
+        outcome=Outcome.NO_TESTS,
+    )
+    try:
+        program = Program(toolchain, argv, Path.cwd(), scratch)
+        record.program = str(program.output)
+        if not program.units:
+            record.reason = "no-units"
+            record.detail = "no object of this link was compiled with recordings announced"
+            return record
+        tests = _tests(program, settings)
+        if tests is None:
+            record.reason = "no-recordings"
+            record.detail = "no recordings are named, or several and none for this program"
+            return record
+        record.outcome = Outcome.FALLBACK
+        recording = load(tests)
+        sandbox = choose(settings.sandbox)
+        proposers: list[Proposer] = make(settings.proposers, settings.model)
+        folder = Path(store_folder())
+        with lane(folder, LANE_WAIT_SECONDS) as core:
+            if core is None:
+                record.reason = "no-free-lane"
+                record.detail = "every core for timing was busy with other measurements"
+                return record
+            store = _open_store(folder, shown.say)
+            try:
+                optimizer = Optimizer(
+                    program,
+                    recording,
+                    settings,
+                    sandbox=sandbox,
+                    proposers=proposers,
+                    store=store,
+                    scratch=scratch,
+                    core=core,
+                    say=shown.say,
+                )
+                record = optimizer.record
+                return _install(program, optimizer.run(program.output))
+            finally:
+                if store is not None:
+                    store.close()
+    except (GccllmError, OSError) as error:
+        record.outcome = Outcome.FALLBACK
+        record.reason = getattr(error, "reason", "io-error")
+        record.detail = str(error)
+        return record
+
+
+def _install(program: Program, done: Optimized) -> ProgramRecord:
+    """The accepted executable takes gcc's place; if it can't, gcc's stays."""
+    if done.executable is not None:
+        try:
+            replace_file(str(program.output), str(done.executable))
+        except Exception as error:
+            done.record.outcome = Outcome.FALLBACK
+            done.record.reason = getattr(error, "reason", "not-replaceable")
+            done.record.detail = str(error)
+    return done.record
+
+
+def _tests(program: Program, settings: Settings) -> Path | None:
+    """The folder named by the user, else the one the units were compiled with."""
+    if settings.tests is not None:
+        return settings.tests
+    named = [Path(x) for x in program.recordings_named()]
+    if len(named) > 1:
+        named = [x for x in named if x.stem == program.output.stem]
+    return named[0] if len(named) == 1 else None
+
+
+def _open_store(folder: Path, say: Callable[[str], None]) -> Store | None:
+    try:
+        return Store(folder)
+    except StoreError as error:
+        say(str(error))
+        count_event("link:store-unusable")
+        return None
+
+
+def _warn(text: str) -> None:
+    print(f"gcc-llm: warning: {text}", file=sys.stderr)

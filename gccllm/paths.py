@@ -1,0 +1,19 @@
+"""Where gccllm keeps what outlives a command. Standard library only, nothing is created."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+__all__ = ["cache_dir"]
+
+
+def cache_dir() -> Path:
+    """``$GCCLLM_STORE``, or ``gccllm`` in the user's cache folder (XDG base directories)."""
+    store = os.environ.get("GCCLLM_STORE")
+    if store:
+        return Path(store)
+    cache = os.environ.get("XDG_CACHE_HOME", "")
+    # the specification: a relative path there is invalid and is to be ignored
+    base = Path(cache) if cache.startswith("/") else Path("~/.cache").expanduser()
+    return base / "gccllm"

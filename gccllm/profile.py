@@ -1,0 +1,98 @@
+"""Where a program spends its time: a sampling profile of the baseline under its recordings.
+
+No hardware counters are needed: a small object linked into a copy of the program notes the
+program counter at every tick of ITIMER_PROF. Shares are of user+sys time; what is inlined counts
+for the function it is in, as it has to here.
+"""
+
+from __future__ import annotations
+
+import bisect
+import struct
+from collections import Counter
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import lief
+
+from gccllm import process
+from gccllm.program import BuildStep, Program
+from gccllm.types import HotFunction
+
+__all__ = ["FunctionMap", "hot_functions", "profiled_build"]
+
+SAMPLER = Path(__file__).with_name("profile_sampler.c")
+LEAST_SHARE = 0.02
+ENOUGH_SAMPLES = 200
+MOST_ROUNDS = 12
+
+RunProfiled = Callable[[int], bytes]
+"""Run one case of the profiled program; what it left on descriptor 3."""
+
+
+class FunctionMap:
+    """Addresses relative to the executable's start → function names."""
+
+    def __init__(self, executable: Path) -> None:
+        binary = lief.ELF.parse(str(executable))
+        spans: dict[int, tuple[int, str]] = {}
+        if binary is not None:
+            start = min(
+                (
+                    x.virtual_address
+                    for x in binary.segments
+                    if x.type == lief.ELF.Segment.TYPE.LOAD
+                ),
+                default=0,
+            )
+            for symbol in binary.symbols:
+                if symbol.type == lief.ELF.Symbol.TYPE.FUNC and symbol.size:
+                    spans[symbol.value - start] = (symbol.size, str(symbol.name))
+        self._starts = sorted(spans)
+        self._spans = spans
+
+    def name(self, address: int) -> str:
+        """The function at that address; "" outside of all (libraries, the kernel's pages)."""
+        at = bisect.bisect_right(self._starts, address) - 1
+        if at < 0:
+            return ""
+        size, name = self._spans[self._starts[at]]
+        inside = address < self._starts[at] + size
+        return name.removesuffix(".cold") if inside else ""
+
+
+def profiled_build(program: Program, out: Path) -> Path | BuildStep:
+    """The baseline with the sampler linked in."""
+    sampler = out.with_suffix(".sampler.o")
+    argv = [program.toolchain.cc, "-O2", "-fPIC", "-c", str(SAMPLER), "-o", str(sampler)]
+    done = process.run(argv, timeout=30.0)
+    if not done.ok:
+        return BuildStep("assemble", done.error_line())
+    stripping = [x for x in program.argv if x in ("-s", "--strip-all", "-S")]
+    if stripping:
+        return BuildStep("link", "the program is linked stripped, so it has no names to sample by")
+    built = program.build({}, out, extra=[str(sampler)])
+    return built if isinstance(built, BuildStep) else built.executable
+
+
+def hot_functions(
+    executable: Path, run: RunProfiled, cases: Sequence[int]
+) -> tuple[list[HotFunction], int]:
+    """Functions with at least 2% of the samples, hottest first, and how many samples there were.
+
+    ``cases`` are run in turn until there are enough samples (or rounds).
+    """
+    names = FunctionMap(executable)
+    seen: Counter[str] = Counter()
+    for _ in range(MOST_ROUNDS):
+        for case in cases:
+            data = run(case)
+            count = len(data) // 8
+            seen.update(names.name(x) for x in struct.unpack(f"<{count}Q", data[: count * 8]))
+        if seen.total() >= ENOUGH_SAMPLES:
+            break
+    total = seen.total()
+    hot = [
+        HotFunction(n, c / total) for n, c in seen.most_common() if n and c >= LEAST_SHARE * total
+    ]
+    return hot, total

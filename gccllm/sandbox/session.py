@@ -1,0 +1,257 @@
+"""Talk to a runner: one open session, whatever isolation was put around it.
+
+The protocol is described at the top of runner.c.
+"""
+
+from __future__ import annotations
+
+import os
+import selectors
+import struct
+import subprocess
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from gccllm.errors import SandboxError, SandboxUnavailable
+from gccllm.process import kill_tree
+from gccllm.sandbox.base import Ending, RunInput, RunLimits, RunResult
+from gccllm.sandbox.staging import Stage
+
+__all__ = ["Confinement", "RunnerSession", "runner_session"]
+
+START_SECONDS = 20.0
+STOP_SECONDS = 2.0
+SPARE_SECONDS = 30.0
+"""what a reply may take on top of the run's own wall limit: copying in, collecting, deleting"""
+MAX_COLLECTED = 256
+MAX_ENTRIES = 20_000
+SCRATCH_BYTES = 256 << 20
+ENDINGS = (
+    Ending.EXITED,
+    Ending.SIGNALLED,
+    Ending.TIMED_OUT,
+    Ending.TOO_MUCH_OUTPUT,
+    Ending.FORBIDDEN,
+)
+FLAG_COLLECT, FLAG_PROFILE = 1, 2
+
+
+@dataclass(frozen=True)
+class Confinement:
+    """How strictly the runner holds its programs.
+
+    ``landlock`` 0: never, 1: where the kernel has it, 2: give up without it. ``processes`` is
+    RLIMIT_NPROC for all processes and threads of the uid, 0: leave it alone.
+    """
+
+    landlock: int
+    seccomp: bool
+    uid: int
+    processes: int
+
+
+def scratch_bytes(stage: Stage) -> int:
+    """How much a run may write into its working folder, its own input files included."""
+    return SCRATCH_BYTES + 2 * stage.largest_files
+
+
+def runner_arguments(
+    work: str, stage: Stage, limits: RunLimits, core: int | None, confinement: Confinement
+) -> list[str]:
+    """The runner's command line, less its own name."""
+    values = {
+        "work": work,
+        "uid": confinement.uid,
+        "core": -1 if core is None else core,
+        "wall": int(limits.wall_seconds * 1e9),
+        "cpu": limits.cpu_seconds,
+        "memory": limits.address_space,
+        "output": limits.output_bytes,
+        "stack": limits.stack_bytes,
+        "processes": confinement.processes,
+        "scratch": scratch_bytes(stage),
+        "entries": MAX_ENTRIES,
+        "collected": MAX_COLLECTED,
+        "landlock": confinement.landlock,
+        "seccomp": int(confinement.seccomp),
+    }
+    return [f"{name}={value}" for name, value in values.items()]
+
+
+class RunnerSession:
+    """A session that is open. Not for several threads at once; see :func:`runner_session`."""
+
+    def __init__(
+        self,
+        child: subprocess.Popen[bytes],
+        stage: Stage,
+        cases: Sequence[RunInput],
+        limits: RunLimits,
+        complaints: Path,
+    ) -> None:
+        self._child = child
+        self._stage = stage
+        self._cases = cases
+        self._limits = limits
+        self._complaints = complaints
+        self._broken = ""
+        self.landlock_abi = 0
+        """what the kernel offers; 0: none"""
+
+    def run(self, program: str, case: int, *, collect_files: bool = True) -> RunResult:
+        """See :class:`gccllm.sandbox.base.Session`."""
+        return self._run(program, case, FLAG_COLLECT if collect_files else 0)[0]
+
+    def profile(self, program: str, case: int) -> tuple[RunResult, bytes]:
+        """Run a program that we trust with timers allowed and an empty file as descriptor 3;
+        also gives what it wrote there. Raises SandboxError."""
+        return self._run(program, case, FLAG_PROFILE)
+
+    def add_program(self, name: str, path: Path) -> None:
+        """Copy one more program in. Raises SandboxError."""
+        self._stage.add_program(name, path)
+
+    def _run(self, program: str, case: int, flags: int) -> tuple[RunResult, bytes]:
+        if self._broken:
+            raise SandboxError(self._broken)
+        if not 0 <= case < len(self._cases):
+            raise SandboxError(f"no such case: {case}")
+        if not (self._stage.programs / program).is_file():
+            raise SandboxError(f"no such program in this session: {program!r}")
+        strings = [os.fsencode(text) for text in (program, *self._cases[case].args)]
+        if any(b"\0" in text for text in strings):
+            raise SandboxError("an argument holds a NUL")
+        body = struct.pack("=III", flags, case, len(strings) - 1)
+        body += b"".join(text + b"\0" for text in strings)
+        self._send(struct.pack("=I", len(body)) + body)
+        return _parse(self._receive(self._limits.wall_seconds + SPARE_SECONDS))
+
+    def wait_until_ready(self) -> None:
+        """Raises SandboxUnavailable when the runner does not come up."""
+        try:
+            reply = self._receive(START_SECONDS)
+        except SandboxError as error:
+            raise SandboxUnavailable(str(error)) from None
+        (self.landlock_abi,) = struct.unpack("=I", reply)
+
+    def _send(self, data: bytes) -> None:
+        assert self._child.stdin is not None
+        try:
+            self._child.stdin.write(data)
+            self._child.stdin.flush()
+        except OSError:
+            raise self._breakdown("it has ended") from None
+
+    def _receive(self, seconds: float) -> memoryview:
+        """The rest of one reply, after its status word. Raises SandboxError."""
+        deadline = time.monotonic() + seconds
+        (length,) = struct.unpack("=Q", self._read(8, deadline))
+        body = self._read(length, deadline)
+        (status,) = struct.unpack_from("=I", body)
+        if status != 0:
+            raise self._breakdown(body[4:].decode("utf-8", "replace"))
+        return memoryview(body)[4:]
+
+    def _read(self, length: int, deadline: float) -> bytearray:
+        assert self._child.stdout is not None
+        descriptor = self._child.stdout.fileno()
+        data = bytearray()
+        with selectors.DefaultSelector() as selector:
+            selector.register(descriptor, selectors.EVENT_READ)
+            while len(data) < length:
+                if not selector.select(max(0.0, deadline - time.monotonic())):
+                    raise self._breakdown("no reply within its time limit")
+                piece = os.read(descriptor, min(length - len(data), 1 << 20))
+                if not piece:
+                    raise self._breakdown("it has ended")
+                data += piece
+        return data
+
+    def _breakdown(self, why: str) -> SandboxError:
+        """Every later use fails the same way: half a reply may be left in the pipe."""
+        kill_tree(self._child)
+        said = ""
+        with suppress(OSError):
+            said = self._complaints.read_bytes()[-300:].decode("utf-8", "replace").strip()
+        self._broken = "the sandbox's runner broke down: " + why + (f" ({said})" if said else "")
+        return SandboxError(self._broken)
+
+
+def _parse(reply: memoryview) -> tuple[RunResult, bytes]:
+    ending, code, user, system, wall = struct.unpack_from("=IIQQQ", reply)
+    at = struct.calcsize("=IIQQQ")
+
+    def blob() -> bytes:
+        nonlocal at
+        (length,) = struct.unpack_from("=Q", reply, at)
+        at += 8 + length
+        return bytes(reply[at - length : at])
+
+    stdout, stderr, profile = blob(), blob(), blob()
+    (count,) = struct.unpack_from("=I", reply, at)
+    at += 4
+    files = {}
+    for _ in range(count):
+        path = os.fsdecode(blob())
+        files[path] = blob()
+    result = RunResult(
+        ENDINGS[ending], code, stdout, stderr, user / 1e9, system / 1e9, wall / 1e9, files
+    )
+    return result, profile
+
+
+@contextmanager
+def runner_session(
+    prefix: Sequence[str],
+    runner_argv: Sequence[str],
+    stage: Stage,
+    cases: Sequence[RunInput],
+    limits: RunLimits,
+) -> Iterator[RunnerSession]:
+    """Start a runner, behind ``prefix`` (bwrap and its options, or nothing).
+
+    At the end the runner sees its stream close and leaves; what does not leave is killed.
+    Raises SandboxUnavailable when it does not start.
+    """
+    complaints = stage.root / "stderr"
+    inputs = os.open(stage.inputs, os.O_RDONLY | os.O_DIRECTORY)
+    programs = os.open(stage.programs, os.O_RDONLY | os.O_DIRECTORY)
+    argv = [*prefix, *runner_argv, f"inputs={inputs}", f"programs={programs}"]
+    try:
+        with complaints.open("wb") as stderr:
+            child = subprocess.Popen(
+                argv,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=stderr,
+                pass_fds=[inputs, programs],
+                start_new_session=True,
+                cwd="/",
+                env={"PATH": os.environ.get("PATH", os.defpath)},
+            )
+    except OSError as error:
+        raise SandboxUnavailable(f"can't start {argv[0]}: {error}") from None
+    finally:
+        os.close(inputs)
+        os.close(programs)
+    session = RunnerSession(child, stage, cases, limits, complaints)
+    try:
+        session.wait_until_ready()
+        yield session
+    finally:
+        _stop(child)
+
+
+def _stop(child: subprocess.Popen[bytes]) -> None:
+    assert child.stdin is not None
+    assert child.stdout is not None
+    with suppress(OSError):
+        child.stdin.close()
+    with suppress(subprocess.TimeoutExpired):
+        child.wait(STOP_SECONDS)
+    if child.returncode is None:
+        kill_tree(child)
+    child.stdout.close()

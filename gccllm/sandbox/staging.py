@@ -1,0 +1,126 @@
+"""The folder of one session: copies of its programs and inputs with modes that any uid can read.
+
+Copies, not links: what the user changes meanwhile must not change a run, and what a run attempts
+must not reach the user's files.
+
+    FOLDER/programs/NAME     FOLDER/inputs/N.in     FOLDER/inputs/N.files/     FOLDER/work/
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import stat
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from gccllm.errors import SandboxError, SandboxUnavailable
+from gccllm.sandbox.base import RunInput
+
+__all__ = ["Stage", "staged"]
+
+NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]{0,199}")
+MAX_DEPTH = 24  # as in folder.h
+
+
+class Stage:
+    """The paths of a session's folder, and the one way to put something into it."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.programs = root / "programs"
+        self.inputs = root / "inputs"
+        self.work = root / "work"
+        self.largest_files = 0
+        """bytes of the largest ``files`` folder"""
+        for folder in (self.programs, self.inputs, self.work):
+            folder.mkdir()
+            folder.chmod(0o755)
+
+    def add_program(self, name: str, path: Path) -> None:
+        """Raises SandboxError for a name that is no plain file name, or an unreadable program."""
+        if not NAME.fullmatch(name):
+            raise SandboxError(f"not a name for a program: {name!r}")
+        fresh = self.programs / f".{name}"
+        try:
+            shutil.copyfile(path, fresh)
+            fresh.chmod(0o555)
+            fresh.replace(self.programs / name)
+        except OSError as error:
+            raise SandboxError(f"can't take the program {path} into the sandbox: {error}") from None
+
+    def add_case(self, number: int, case: RunInput) -> None:
+        """Raises SandboxError for an unreadable input, a link, a device or too deep a folder."""
+        try:
+            if case.stdin is not None:
+                self._copy(case.stdin, self.inputs / f"{number}.in", follow=True)
+            if case.files is not None:
+                before = self.largest_files
+                copied = self._copy_folder(case.files, self.inputs / f"{number}.files", 0)
+                self.largest_files = max(before, copied)
+        except OSError as error:
+            raise SandboxError(f"can't take the inputs of case {number}: {error}") from None
+
+    def _copy(self, source: Path, target: Path, *, follow: bool) -> int:
+        """Copy one regular file; its size. Opened before it is looked at: no race for a link."""
+        flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | (0 if follow else os.O_NOFOLLOW)
+        with open(os.open(source, flags), "rb") as from_file:
+            status = os.fstat(from_file.fileno())
+            if not stat.S_ISREG(status.st_mode):
+                raise SandboxError(f"an input must be a regular file: {source}")
+            with target.open("xb") as to_file:
+                shutil.copyfileobj(from_file, to_file, 1 << 20)
+        target.chmod(0o444)
+        return status.st_size
+
+    def _copy_folder(self, source: Path, target: Path, depth: int) -> int:
+        if depth > MAX_DEPTH:
+            raise SandboxError(f"folders nested too deeply: {source}")
+        target.mkdir()
+        copied = 0
+        with os.scandir(source) as entries:
+            for entry in sorted(entries, key=lambda entry: entry.name):
+                place = target / entry.name
+                if entry.is_symlink():
+                    raise SandboxError(f"a case's files may not hold links: {entry.path}")
+                if entry.is_dir(follow_symlinks=False):
+                    copied += self._copy_folder(Path(entry.path), place, depth + 1)
+                else:
+                    copied += self._copy(Path(entry.path), place, follow=False)
+        target.chmod(0o755)
+        return copied
+
+
+@contextmanager
+def staged(
+    programs: Mapping[str, Path], cases: Sequence[RunInput], scratch: Path
+) -> Iterator[Stage]:
+    """A session's folder, filled; deleted at the end.
+
+    It lies in the temporary folder, or in ``scratch`` where that one forbids to run programs.
+    """
+    root = _make_root(scratch)
+    try:
+        stage = Stage(root)
+        for name, path in programs.items():
+            stage.add_program(name, path)
+        for number, case in enumerate(cases):
+            stage.add_case(number, case)
+        yield stage
+    finally:
+        shutil.rmtree(root, ignore_errors=True)
+
+
+def _make_root(scratch: Path) -> Path:
+    for place in (Path(tempfile.gettempdir()), scratch):
+        try:
+            if not os.statvfs(place).f_flag & os.ST_NOEXEC:
+                return Path(tempfile.mkdtemp(prefix="gccllm-session-", dir=place))
+        except OSError:
+            continue
+    raise SandboxUnavailable(
+        "no temporary folder from which programs may be run: set TMPDIR to one without noexec"
+    )

@@ -1,0 +1,73 @@
+"""What the user asked for, from the environment; -fllm options arrive as the same variables."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from gccllm.errors import UsageError
+
+__all__ = ["DEFAULT_PROPOSERS", "Settings"]
+
+DEFAULT_PROPOSERS = ("model", "idioms", "compilers")
+ISA_MODES = ("target", "native")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The options of DESIGN's table that are decided here; ``budget`` in seconds."""
+
+    tests: Path | None = None
+    model: str = "mini"
+    proposers: tuple[str, ...] = DEFAULT_PROPOSERS
+    isa: str = "target"
+    budget: float = 60.0
+    samples: int = 8
+    refine: int = 0
+    report: Path | None = None
+    verbose: bool = False
+    sandbox: str = "auto"
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str] | None = None) -> Settings:
+        """Read GCCLLM_* variables. Raises UsageError, naming the variable and what it takes."""
+        env = os.environ if environment is None else environment
+        isa = env.get("GCCLLM_ISA") or "target"
+        if isa == "dispatch":
+            raise UsageError("-fllm-isa=dispatch is not available in this version; use target")
+        if isa not in ISA_MODES:
+            raise UsageError(f"GCCLLM_ISA (-fllm-isa) is '{isa}'; it takes target or native")
+        names = env.get("GCCLLM_PROPOSERS")
+        tests = env.get("GCCLLM_TESTS")
+        report = env.get("GCCLLM_REPORT")
+        return cls(
+            tests=Path(tests).absolute() if tests else None,
+            model=env.get("GCCLLM_MODEL") or "mini",
+            proposers=_names(names) if names else DEFAULT_PROPOSERS,
+            isa=isa,
+            budget=_number(env, "GCCLLM_BUDGET", "-fllm-budget", 60.0),
+            samples=int(_number(env, "GCCLLM_SAMPLES", "-fllm-samples", 8)),
+            refine=int(_number(env, "GCCLLM_REFINE", "-fllm-refine", 0)),
+            report=Path(report).absolute() if report else None,
+            verbose=bool(env.get("GCCLLM_VERBOSE")),
+            sandbox=env.get("GCCLLM_SANDBOX") or "auto",
+        )
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(x.strip() for x in text.split(",") if x.strip())
+
+
+def _number(env: Mapping[str, str], variable: str, option: str, default: float) -> float:
+    text = env.get(variable)
+    if not text:
+        return default
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value < 1e7:
+        raise UsageError(f"{variable} ({option}) is '{text}'; it takes a number from 0 up")
+    return value
