@@ -12,13 +12,13 @@ from gccllm.errors import GccllmError, StoreError, UsageError
 from gccllm.lanes import lane
 from gccllm.optimize import Optimized, Optimizer
 from gccllm.program import Program
-from gccllm.proposers import make
+from gccllm.proposers.choose import make
 from gccllm.proposers.base import Proposer
 from gccllm.recordings import load
 from gccllm.replacing import replace_file
 from gccllm.report.progress import Progress, progress
 from gccllm.report.record import ProgramRecord, write
-from gccllm.sandbox import choose
+from gccllm.sandbox.choice import choose
 from gccllm.settings import Settings
 from gccllm.store import Store
 from gccllm.toolchain import Toolchain
@@ -47,7 +47,7 @@ def optimize_link(workdir: str, command: Sequence[str]) -> ProgramRecord | None:
     count_event(f"outcome:{record.outcome.value}")
     if record.reason:
         count_event(f"reason:{record.reason}")
-    if record.reason == "baseline-fails":
+    if record.reason in ("baseline-fails", "bad-option"):
         _warn(record.detail)
     if settings.report is not None:
         try:

@@ -15,5 +15,10 @@ def cache_dir() -> Path:
         return Path(store)
     cache = os.environ.get("XDG_CACHE_HOME", "")
     # the specification: a relative path there is invalid and is to be ignored
-    base = Path(cache) if cache.startswith("/") else Path("~/.cache").expanduser()
-    return base / "gccllm"
+    if cache.startswith("/"):
+        return Path(cache) / "gccllm"
+    try:
+        home = Path("~").expanduser()
+    except RuntimeError:  # a user without an entry and without $HOME
+        home = Path("/nonexistent")
+    return home / ".cache" / "gccllm"

@@ -114,6 +114,8 @@ class Candidate:
     ``label`` tells proposals of one proposer apart ("gcc -O2 -march=native", "sample 3").
     ``malformed`` is why an answer holds no assembly in the expected form; ``text`` is then empty
     and the judge's verdict is malformed. It is empty for everything that can be judged.
+    ``foreign`` says that ``text`` is another compilation of the source, not a rewrite of the
+    baseline: its local functions may have calling conventions of their own.
     """
 
     proposer: str
@@ -123,6 +125,7 @@ class Candidate:
     label: str = ""
     seconds: float = 0.0
     malformed: str = ""
+    foreign: bool = False
 
 
 @dataclass(frozen=True)

@@ -99,6 +99,7 @@ def bubble(rng: random.Random) -> Cases:
         "equal": listed((17,), [3] * 17),
         "extremes": listed((5,), [INT_MAX, -INT_MAX - 1, 0, INT_MAX, -INT_MAX - 1]),
         "mixed": listed((99,), sequence(rng, 99, -1000, 1000)),
+        "generated": lines((103, 5)),
         "bad": lines((-1, 0)),
         "large": lines((6000, 7)),
     }

@@ -59,10 +59,7 @@ def image_of(unit: Unit, data: DataObject, depth: int = 0) -> tuple[object, ...]
 
 def _stem(unit: Unit, name: str) -> str | None:
     """The source name of a static local: gcc writes ``var.N``, clang ``func.var``."""
-    if unit.is_clang:
-        found = _CLANG_STATIC.match(name)
-    else:
-        found = _GCC_STATIC.match(name)
+    found = (_CLANG_STATIC if unit.is_clang else _GCC_STATIC).match(name)
     return found.group(1) if found else None
 
 
@@ -102,7 +99,9 @@ def bind_object(base: Unit, donor: Unit, data: DataObject, foreign: bool) -> str
             raise Refused("new-data", f"{data.name} is writable and the unit has no such variable")
         return None
     if size_of(ours) is None or size_of(data) is None or size_of(ours) != size_of(data):
-        raise Refused("data-size", f"{data.name}: {size_of(data)} bytes, in the unit {size_of(ours)}")
+        raise Refused(
+            "data-size", f"{data.name}: {size_of(data)} bytes, in the unit {size_of(ours)}"
+        )
     if data.read_only or ours.read_only:
         mine, theirs = image_of(base, ours), image_of(donor, data)
         if mine is None or theirs is None:

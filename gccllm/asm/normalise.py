@@ -9,7 +9,7 @@ import hashlib
 import re
 from collections.abc import Iterable, Iterator
 
-from gccllm.asm.lines import SectionState, rename, strip_comment
+from gccllm.asm.lines import SectionState, strip_comment
 from gccllm.asm.unit import Unit
 
 __all__ = ["fingerprint", "function_text", "same_code", "unit_key"]
@@ -18,11 +18,15 @@ _FNV_OFFSET = 0xCBF29CE484222325
 _FNV_PRIME = 0x100000001B3
 _MASK = (1 << 64) - 1
 
-_DEBUG_DIRECTIVE = re.compile(r"\s*\.(?:file|loc|ident|cv_\w+|addrsig\w*|cfi_sections|loc_mark\w*)\b")
+_DEBUG_DIRECTIVE = re.compile(
+    r"\s*\.(?:file|loc|ident|cv_\w+|addrsig\w*|cfi_sections|loc_mark\w*)\b"
+)
 _DEBUG_SECTION = re.compile(r"\.(?:z?debug_|stab|gnu\.debuglto_|comment$|note\.(?!GNU-stack$))")
 _DEBUG_VIEW = re.compile(r"\s*\.set\s+\.LVU\d+,")
 _LABEL_LINE = re.compile(r"(\.L[\w.$]*):\s*$")
-_SECTION_LINE = re.compile(r"\s*(\.(?:section|text|data|bss|pushsection|popsection|previous))\b(.*)")
+_SECTION_LINE = re.compile(
+    r"\s*(\.(?:section|text|data|bss|pushsection|popsection|previous))\b(.*)"
+)
 _LOCAL = re.compile(r'"(?:[^"\\]|\\.)*"|\.L[\w.$]*')
 _DIGITS = re.compile(rb"(\.L[A-Z]*)[0-9]+")
 

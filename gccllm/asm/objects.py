@@ -74,7 +74,16 @@ def data_bytes(word: str, operands: str) -> Image | None:
         if fields[0].strip().isdigit() and len(fields) == 1 and int(fields[0]) <= 1 << 24:
             return ((int(fields[0]), "00" * int(fields[0])),)
         return None
-    if word in (".align", ".balign", ".p2align", ".uleb128", ".sleb128", ".fill", ".incbin", ".org"):
+    if word in (
+        ".align",
+        ".balign",
+        ".p2align",
+        ".uleb128",
+        ".sleb128",
+        ".fill",
+        ".incbin",
+        ".org",
+    ):
         return None
     if word.startswith((".float", ".double", ".single", ".base64", ".tfloat", ".rept", ".macro")):
         return None

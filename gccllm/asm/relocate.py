@@ -40,9 +40,13 @@ class Relocator:
             if branch and form in ("", "@PLT") and "*" not in operands:
                 plt = self._through_plt(symbol, known, ours, exported)
                 bare = symbol + form
-                line = re.sub(re.escape(bare) + r"(?![\w.$@])", symbol + ("@PLT" if plt else ""), line)
-            elif form == "@GOTPCREL" and (not known or "" in known) and not (
-                exported and self._base.interposable
+                line = re.sub(
+                    re.escape(bare) + r"(?![\w.$@])", symbol + ("@PLT" if plt else ""), line
+                )
+            elif (
+                form == "@GOTPCREL"
+                and (not known or "" in known)
+                and not (exported and self._base.interposable)
             ):
                 if ours or "" in known:
                     line = _GOT_LOAD.sub(r"\1leaq\2\3\4", line)
@@ -54,9 +58,7 @@ class Relocator:
                 raise Refused("relocation-kind", f"absolute address: {line.strip()}")
         return line
 
-    def _through_plt(
-        self, symbol: str, known: frozenset[str], ours: bool, exported: bool
-    ) -> bool:
+    def _through_plt(self, symbol: str, known: frozenset[str], ours: bool, exported: bool) -> bool:
         if "@PLT" in known:
             return True
         if "" in known or (ours and not exported):

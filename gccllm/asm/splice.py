@@ -115,14 +115,18 @@ class _Splicer:
         if theirs is None:
             raise Refused("not-in-donor", f"the donor has no function {name}")
         if ours.obstacles:
-            raise Refused(ours.obstacles[0], f"{name} can't be replaced: {', '.join(ours.obstacles)}")
+            raise Refused(
+                ours.obstacles[0], f"{name} can't be replaced: {', '.join(ours.obstacles)}"
+            )
         self._check_donor(theirs)
         if self.foreign and not ours.is_global:
             if _CLONE.search(name):
                 raise Refused("clone", f"{name} is specialised for the callers of its own unit")
-            for caller in self._users(name):
-                if caller not in self.names:
-                    raise Refused("local-convention", f"{caller} calls {name} its own way")
+            # gcc renames what it specialises; clang does not, unless the address is taken.
+            if self.donor.is_clang and not _address_taken(self.donor, name):
+                for caller in self._users(name):
+                    if caller not in self.names:
+                        raise Refused("local-convention", f"{caller} calls {name} its own way")
 
     def _check_donor(self, function: Function) -> None:
         if function.obstacles:
@@ -186,10 +190,11 @@ class _Splicer:
         if name in self.names:
             return name
         if function.is_global and ours is not None and ours.is_global:
-            if branch:
+            if branch and not self.donor.is_clang:
+                # clang relies on nothing beyond the ABI across a call of a global function.
                 self.assumed.add(name)
             return name
-        if not branch and ours is not None and self._address_taken(name):
+        if not branch and ours is not None and _address_taken(self.base, name):
             # Its address is known in both, so both obey the ABI, and pointers to it stay equal.
             return name
         if name not in self.copies:
@@ -197,18 +202,6 @@ class _Splicer:
             self.copies[name] = f"{name}.{self.tag}"
             self.queue.append(("function", name))
         return self.copies[name]
-
-    def _address_taken(self, name: str) -> bool:
-        if "data" in self.base.references.get(name, ()):
-            return True
-        for index, line in enumerate(self.base.lines):
-            if name in line and self.base.kinds[index] is Line.INSTRUCTION:
-                head, operands = split_statement(line)
-                if not _is_branch(head, operands) and any(
-                    n == name for n, _ in symbols_of(operands)
-                ):
-                    return True
-        return False
 
     def _bring_object(self, data: DataObject, name: str) -> str:
         if not data.read_only:
@@ -274,7 +267,10 @@ class _Splicer:
             out = ["\t.cfi_startproc", *out, main, "\t.cfi_endproc"]
         for cold in function.cold:
             new = self._cold_name(name, cold)
-            out += [self._section(self.donor.labels[cold], function, main), f"\t.size\t{new}, .-{new}"]
+            out += [
+                self._section(self.donor.labels[cold], function, main),
+                f"\t.size\t{new}, .-{new}",
+            ]
         out.append(main)
         return out
 
@@ -285,9 +281,9 @@ class _Splicer:
             rename(line, lambda n: self._resolve(n, branch)),
             {n: self._resolve(n, branch) for n, _ in reference_forms(line)},
         )
-        if notrack and "notrack" not in head and head.strip() in ("jmp", "jmpq"):
-            if operands.lstrip().startswith("*") and "GOT" not in operands:
-                fixed = fixed.replace("jmp", "notrack jmp", 1)
+        indirect = head.strip() in ("jmp", "jmpq") and operands.lstrip().startswith("*")
+        if notrack and indirect and "GOT" not in operands:
+            fixed = fixed.replace("jmp", "notrack jmp", 1)
         return fixed
 
     def _directive(self, index: int, line: str) -> list[str]:
@@ -339,7 +335,8 @@ class _Splicer:
             names = [n for n, _ in symbols_of(operands)]
             pointers = pointers or bool(names and "-" not in operands)
             lines.append(
-                rename(self.donor.lines[index], lambda n: self._resolve(n, False)) if names
+                rename(self.donor.lines[index], lambda n: self._resolve(n, False))
+                if names
                 else split_head(self.donor.lines[index])
             )
         directive = self.base.section_forms.get(data.section, data.directive)
@@ -369,6 +366,18 @@ class _Splicer:
                 yield base.directive_at(base.functions[name].ranges[0].stop - 1)
             if index not in removed:
                 yield line
+
+
+def _address_taken(unit: Unit, name: str) -> bool:
+    """True when a function's address is used for more than direct calls."""
+    if "data" in unit.references.get(name, ()):
+        return True
+    for index, line in enumerate(unit.lines):
+        if name in line and unit.kinds[index] is Line.INSTRUCTION:
+            head, operands = split_statement(line)
+            if not _is_branch(head, operands) and any(n == name for n, _ in symbols_of(operands)):
+                return True
+    return False
 
 
 def _is_branch(head: str, operands: str) -> bool:

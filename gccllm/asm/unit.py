@@ -158,10 +158,8 @@ class Unit:
 
     @cached_property
     def is_clang(self) -> bool:
-        return any(
-            x.startswith(".Lfunc_end") or "\t.addrsig" in x or ".ident\t" in x and "clang" in x
-            for x in self.lines
-        )
+        """True for clang's output: it writes ``retq`` where gcc writes ``ret``."""
+        return any(x.startswith(("\tretq", "\tcallq", ".Lfunc_end")) for x in self.lines)
 
 
 def _ignored_section(name: str) -> bool:
@@ -176,12 +174,14 @@ def reference_forms(line: str) -> Iterator[tuple[str, str]]:
     for name, suffix in symbols_of(operands):
         if suffix:
             yield name, suffix.upper()
-        elif (branch and "(" not in operands) or f"{name}(%rip" in operands:
-            yield name, ""
-        elif re.search(re.escape(name) + r"[-+\d]*\(%rip", operands):
+        elif (branch and "(" not in operands) or _rip_relative(name, operands):
             yield name, ""
         else:
             yield name, "absolute"
+
+
+def _rip_relative(name: str, operands: str) -> bool:
+    return re.search(re.escape(name) + r"(?:[-+]\w+)*\(%rip", operands) is not None
 
 
 def parse(text: str) -> Unit:
@@ -209,11 +209,10 @@ class _Parser:
         state = SectionState()
         in_app = False
         for index, line in enumerate(self.lines):
-            if line.startswith("#APP"):
-                in_app = True
+            marker = line.strip() if "APP" in line else ""
+            in_app = in_app or marker == "#APP"
             kind = Line.APP if in_app else classify(line)
-            if line.startswith("#NO_APP"):
-                in_app = False
+            in_app = in_app and marker != "#NO_APP"
             self.kinds.append(kind)
             if kind is Line.DIRECTIVE:
                 self._directive(index, line, state)
@@ -228,9 +227,7 @@ class _Parser:
                     if state.feed(word.strip(), operands):
                         self.directives[index] = state.directive
             self.sections.append(state.name)
-        if re.search(r"^\s*\.(?:intel_syntax|code32|code16)", "\n".join(self.lines), re.M):
-            self.everywhere.append("not-att-64")
-        elif any(
+        if re.search(r"^\s*\.(?:intel_syntax|code32|code16)", "\n".join(self.lines), re.M) or any(
             k is Line.INSTRUCTION and ("l\t" in x or "%esp" in x) and _NOT_64.search(x)
             for k, x in zip(self.kinds, self.lines, strict=True)
         ):
@@ -275,9 +272,7 @@ class _Parser:
             if parent is not None:
                 cold.setdefault(parent, []).append(name)
         children = {c for group in cold.values() for c in group}
-        ranges = {
-            n: self._ranges(n, spans, cold.get(n, ())) for n in names if n not in children
-        }
+        ranges = {n: self._ranges(n, spans, cold.get(n, ())) for n in names if n not in children}
         covered = [False] * len(self.lines)
         owners: dict[str, str] = {}
         doubly: set[str] = set()
@@ -289,9 +284,7 @@ class _Parser:
                         label = label_of(self.lines[index]) or ""
                         if owners.setdefault(label, name) != name and not label.isdigit():
                             doubly.update((owners[label], name))
-        declared = {
-            n: int(expr) for n, (_, expr) in self.sizes.items() if expr.isdigit()
-        }
+        declared = {n: int(expr) for n, (_, expr) in self.sizes.items() if expr.isdigit()}
         objects = find_objects(
             self.lines,
             self.kinds,
@@ -492,4 +485,3 @@ class _Parser:
             tuple(tables),
             tuple(sorted(obstacles)),
         )
-

@@ -109,8 +109,8 @@ class Segment:
 
 @dataclass(frozen=True)
 class ElfImage:
-    """A whole file. ``symbols`` is .symtab, ``dynamic_symbols`` .dynsym; the null symbol is left
-    out of neither's numbering but of both lists' meaning (its name is empty)."""
+    """A whole file. ``symbols`` is .symtab and ``dynamic_symbols`` .dynsym, each with its nameless
+    null symbol first; ``dynamic`` holds the (tag, value) pairs before DT_NULL."""
 
     kind: int
     entry: int

@@ -12,10 +12,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
 
 from iced_x86 import (
-    Code,
     CpuidFeature,
     Decoder,
     FlowControl,
@@ -140,6 +138,7 @@ _MNEMONIC_NAMES = _names(Mnemonic)
 _SEGMENT_KINDS = frozenset(
     getattr(OpCodeOperandKind, name) for name in ("SEG_REG", "ES", "CS", "SS", "DS", "FS", "GS")
 )
+_THREAD_SEGMENTS = (int(Register.FS), int(Register.GS))
 _NEAR_BRANCHES = frozenset(
     (FlowControl.UNCONDITIONAL_BRANCH, FlowControl.CONDITIONAL_BRANCH, FlowControl.CALL)
 )
@@ -200,16 +199,17 @@ def read_code(code: bytes, patched: Mapping[int, bool], thread_local: bool) -> C
     for one in Decoder(64, code, ip=0):
         offset, end = one.ip, one.next_ip
         starts[offset] = end
-        form = _form(one.code)
         if one.is_invalid:
             objections.append(Place("undecodable", offset, code[offset : offset + 4].hex(" ")))
-        elif form.banned:
+            continue
+        form = _form(one)
+        if form.banned:
             objections.append(Place(form.banned, offset, form.mnemonic))
         if form.needs:
             features.append(Place("cpu-feature", offset, form.mnemonic, form.needs))
         if form.near_branch and not _is_patched(patched, offset, end):
             branches.append((offset, one.near_branch_target))
-        if one.segment_prefix in (Register.FS, Register.GS):
+        if int(one.segment_prefix) in _THREAD_SEGMENTS:
             objections.extend(_segment_access(one, patched, thread_local))
         elif one.has_xacquire_prefix or one.has_xrelease_prefix:
             objections.append(Place("transaction", offset, form.mnemonic))
@@ -225,9 +225,9 @@ def _segment_access(
 ) -> list[Place]:
     """fs:0x28 may be read; thread-local memory used where the unit has some; gs never."""
     detail = str(one)
-    if one.segment_prefix == Register.GS:
+    if int(one.segment_prefix) == int(Register.GS):
         return [Place("segment", one.ip, detail)]
-    absolute = one.memory_base == Register.NONE and one.memory_index == Register.NONE
+    absolute = not int(one.memory_base) and not int(one.memory_index)
     relocated = any(patched.get(place, False) for place in range(one.ip, one.next_ip))
     if relocated:
         return []
@@ -241,32 +241,36 @@ def _segment_access(
     return []
 
 
-@cache
-def _form(code: int) -> _Form:
-    if code == Code.INVALID:
-        return _Form("", "", frozenset(), False)
-    sample = Instruction()
-    sample.code = code
-    mnemonic = _MNEMONIC_NAMES[sample.mnemonic]
-    features = {_FEATURE_NAMES[one] for one in sample.cpuid_features()}
+_forms: dict[int, _Form] = {}
+"""Forms met so far, by iced-x86's code: at most its few thousand codes."""
+
+
+def _form(one: Instruction) -> _Form:
+    code = int(one.code)
+    if code not in _forms:
+        _forms[code] = _study(one)
+    return _forms[code]
+
+
+def _study(one: Instruction) -> _Form:
+    mnemonic = _MNEMONIC_NAMES[one.mnemonic]
+    features = {_FEATURE_NAMES[found] for found in one.cpuid_features()}
     banned = _BANNED_MNEMONICS.get(mnemonic, "")
     if not banned:
         banned = next((_BANNED_FEATURES[x] for x in sorted(features) if x in _BANNED_FEATURES), "")
-    if not banned and _SEGMENT_KINDS.intersection(sample.op_code().op_kinds()):
+    if not banned and _SEGMENT_KINDS.intersection(one.op_code().op_kinds()):
         banned = "segment"
-    if not banned and sample.is_privileged:
+    if not banned and one.is_privileged:
         banned = "privileged"
-    flow = sample.flow_control
-    if not banned and (sample.is_call_far or sample.is_jmp_far):
+    far = one.is_call_far or one.is_jmp_far or one.is_call_far_indirect or one.is_jmp_far_indirect
+    if not banned and far:
         banned = "system-call"
-    if not banned and (sample.is_call_far_indirect or sample.is_jmp_far_indirect):
-        banned = "system-call"
-    needs = {FEATURES.get(one, one) for one in features - _EVERY_X86_64}
+    needs = {FEATURES.get(found, found) for found in features - _EVERY_X86_64}
     if mnemonic in _EXTRA_NEEDS:
         needs.add(_EXTRA_NEEDS[mnemonic])
     return _Form(
         mnemonic=mnemonic.lower(),
         banned=banned,
         needs=frozenset() if banned else frozenset(needs),
-        near_branch=flow in _NEAR_BRANCHES and not banned,
+        near_branch=one.flow_control in _NEAR_BRANCHES and not banned,
     )

@@ -18,12 +18,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from gccllm.asm.splice import Refusal, splice
+from gccllm.asm.code import ObjectCode, functions_of
+from gccllm.asm.normalise import same_code
+from gccllm.asm.rules import check as check_rules
+from gccllm.asm.splice import Refusal, Spliced, splice
 from gccllm.asm.unit import Unit, parse
-from gccllm.judge.object_gate import check_executable, check_object, imports_of
 from gccllm.judge.running import CaseTimes, compare, run_all
+from gccllm.judge.screen import Finding, check_executable, check_object, check_text, imports_of
 from gccllm.judge.statistics import speedup
-from gccllm.judge.text_gate import Finding, check_text
 from gccllm.judge.timing import Decision, Pairs, Rule, RunFailed, TimedCase, decide, measure
 from gccllm.profile import hot_functions, profiled_build
 from gccllm.program import Build, BuildStep, Program
@@ -165,13 +167,34 @@ class Judge:
         """``texts`` (units that already differ from the baseline) with ``names`` from the donor."""
         name = donor.candidate.unit
         base = parse(texts[name]) if name in texts else self._base(name)
-        done = splice(base, donor.unit, names, tag=donor.tag)
+        done = splice(base, donor.unit, names, tag=donor.tag, foreign=donor.candidate.foreign)
         if isinstance(done, Refusal):
-            evidence: dict[str, Json] = {"gate": "splice", "rule": done.reason}
-            return Verdict(VerdictKind.SCREENED, f"{done.reason}: {done.detail}", evidence)
-        if done.text == base.text:
+            return _refused(done)
+        if same_code(done.text, base.text):
             return Verdict(VerdictKind.UNCHANGED, "the same code as the baseline's")
-        return {**texts, name: done.text}
+        refusals = self._against_the_rules(base, donor, done)
+        if isinstance(refusals, BuildStep):
+            return Verdict(VerdictKind.NOT_ASSEMBLED, refusals.detail, {"stage": refusals.stage})
+        return _refused(refusals[0]) if refusals else {**texts, name: done.text}
+
+    def _against_the_rules(
+        self, base: Unit, donor: Donor, done: Spliced
+    ) -> list[Refusal] | BuildStep:
+        """What gcc's own assumptions about the replaced functions say to a splice."""
+        name = donor.candidate.unit
+        before = self.program.assemble(name, base.text)
+        after = self.program.assemble(name, done.text)
+        for made in (before, after):
+            if isinstance(made, BuildStep):
+                return made
+        own: ObjectCode | None = None
+        if done.assumed:
+            made = self.program.assemble(name, donor.candidate.text)
+            own = None if isinstance(made, BuildStep) else functions_of(made)
+        assert isinstance(before, Path)
+        assert isinstance(after, Path)
+        red_zone = "-mno-red-zone" not in self.program.units[name].options
+        return check_rules(functions_of(before), functions_of(after), done, donor=own, red_zone=red_zone)
 
     def admit(self, texts: Mapping[str, str]) -> Admitted | Verdict:
         """Screen the objects, build, check the executable, run every recording once."""
@@ -407,6 +430,11 @@ def _with_observed(case: Case, result: RunResult) -> Case:
             written=expected.written or dict(result.files),
         ),
     )
+
+
+def _refused(refusal: Refusal) -> Verdict:
+    evidence: dict[str, Json] = {"gate": "splice", "rule": refusal.reason}
+    return Verdict(VerdictKind.SCREENED, f"{refusal.reason}: {refusal.detail}", evidence)
 
 
 def _screened(gate: str, findings: Sequence[Finding]) -> Verdict:

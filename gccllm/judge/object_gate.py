@@ -43,32 +43,10 @@ from gccllm.judge.elf_image import (
 )
 from gccllm.judge.executable_gate import check_executable, imports_of
 from gccllm.judge.finding import Finding, beyond
+from gccllm.judge.importable import importable
 from gccllm.types import Isa
 
 __all__ = ["check_executable", "check_object", "imports_of"]
-
-ALWAYS_IMPORTABLE = frozenset(
-    "memcpy memset memmove memcmp strlen __stack_chk_fail _GLOBAL_OFFSET_TABLE_".split()
-)
-"""What compilers call of their own accord (gcc manual, 'Standards'), and what as adds by itself."""
-
-COMPILER_MADE = frozenset(
-    "puts putchar fputc fputs fwrite strcpy stpcpy strcat strncat strchr strrchr strcmp strncmp"
-    " strcspn strspn strpbrk strstr strnlen memchr memrchr mempcpy rawmemchr bcmp bcopy bzero"
-    " calloc abort __stack_chk_guard"
-    " acos asin atan atan2 ceil copysign cos exp exp2 exp10 expm1 fabs floor fma fmax fmin fmod"
-    " ldexp log log10 log1p log2 logb lrint llrint lround llround nearbyint pow rint round sin"
-    " sincos sqrt tan trunc cbrt cexp cexpi hypot"
-    " acosf asinf atanf atan2f ceilf copysignf cosf expf exp2f exp10f expm1f fabsf floorf fmaf"
-    " fmaxf fminf fmodf ldexpf logf log10f log1pf log2f lrintf llrintf lroundf nearbyintf powf"
-    " rintf roundf sinf sincosf sqrtf tanf truncf"
-    " __memcpy_chk __memset_chk __memmove_chk __mempcpy_chk __strcpy_chk __stpcpy_chk"
-    " __strcat_chk __udivti3 __divti3 __umodti3 __modti3 __udivmodti4 __popcountdi2 __multi3"
-    " __mulsc3 __muldc3 __divsc3 __divdc3 __powisf2 __powidf2 __floatuntidf __floattidf"
-    " __fixunsdfti __fixdfti __tls_get_addr".split()
-)
-"""Functions into which compilers turn others (printf into puts, pow into exp2). A candidate may
-import one that the baseline's unit does not, if the program imports it anyway."""
 
 _NEW_SECTIONS = re.compile(
     r"\.(?:text(?:\.(?:unlikely|hot|startup))?|rodata(?:\.[\w.$]+)?|data\.rel\.ro(?:\.local)?"
@@ -215,7 +193,7 @@ def _public_face(image: ElfImage, symbol: Symbol) -> tuple[object, ...]:
 
 def _imports(image: ElfImage, base: ElfImage, program_imports: frozenset[str]) -> Iterator[Finding]:
     bindings = {one.name: one.binding for one in base.symbols if not one.defined}
-    allowed = ALWAYS_IMPORTABLE | (COMPILER_MADE & program_imports)
+    allowed = importable(bindings.keys(), program_imports)
     for one in image.symbols:
         if one.defined or not one.name:
             continue

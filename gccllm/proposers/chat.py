@@ -30,7 +30,12 @@ def messages(task: Task, proposer: str) -> list[dict[str, str]] | None:
         return None
     own = [a for a in task.attempts if a.candidate.proposer == proposer]
     earlier = (own[-1].candidate, own[-1].verdict) if own else None
-    return conversation(task.source, task.baseline, earlier)
+    return conversation(_sendable(task.source), _sendable(task.baseline), earlier)
+
+
+def _sendable(text: str) -> str:
+    """Sources and assembly are decoded with surrogateescape, which no UTF-8 encoder takes."""
+    return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
 def answer_tokens(task: Task) -> int:

@@ -61,6 +61,7 @@ class CompilersProposer:
                 text=text,
                 label=build.label(setting),
                 seconds=time.monotonic() - start,
+                foreign=True,
             )
 
 
@@ -110,8 +111,8 @@ class _Build:
         if not run(argv, timeout=self._seconds(), cwd=self._folder).ok:
             return None
         try:
-            return canonical(output.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
+            return canonical(output.read_text(encoding="utf-8", errors="surrogateescape"))
+        except OSError:
             return None
 
     def _allows(self, feature: str) -> bool:
@@ -131,10 +132,12 @@ class _Build:
         if clang is None or kept is None:
             return []
         if not self._clang_source.exists():
-            text = self._source.read_text(encoding="utf-8", errors="surrogateescape")
-            self._clang_source.write_text(
-                clang_source(text), encoding="utf-8", errors="surrogateescape"
-            )
+            try:
+                text = self._source.read_text(encoding="utf-8", errors="surrogateescape")
+                readable = clang_source(text).encode("utf-8", "surrogateescape")
+                self._clang_source.write_bytes(readable)
+            except OSError:
+                return []
         # Feature by feature: clang's idea of `native` may hold more than gcc's, which is all that
         # the object gate lets through.
         if setting.native:

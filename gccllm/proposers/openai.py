@@ -34,11 +34,13 @@ __all__ = ["OpenAIProposer", "Waits"]
 @dataclass(frozen=True)
 class Waits:
     """Every wait of a request, in seconds. ``answer`` is for one try, from sending to the last
-    byte; ``attempts`` tries are made, with ``backoff`` (doubled each time) between them."""
+    byte; ``attempts`` tries are made (``connect_attempts`` where nobody listens), with
+    ``backoff`` (doubled each time) between them."""
 
     connect: float = 5.0
     answer: float = 120.0
     attempts: int = 4
+    connect_attempts: int = 2
     backoff: float = 0.5
     longest_backoff: float = 10.0
 
@@ -61,7 +63,7 @@ class _Skip:
 class _Done:
     sample: int
     seconds: float
-    result: _Answer | _Skip | ProposerError
+    result: _Answer | _Skip | Exception
 
 
 @dataclass
@@ -106,7 +108,7 @@ class OpenAIProposer:
         requests = _Requests(self, bodies, task.deadline)
         try:
             for done in requests:
-                if isinstance(done.result, ProposerError):
+                if isinstance(done.result, Exception):
                     raise done.result
                 if isinstance(done.result, _Skip):
                     self.skipped[done.result.why] += 1
@@ -175,6 +177,9 @@ class _Requests:
             self._loop.run_until_complete(self._main)
         except asyncio.CancelledError:
             pass
+        except Exception as error:
+            # a fault of ours must not end in silence with this thread
+            self._results.put(_Done(0, 0.0, error))
         finally:
             self._results.put(None)
             self._loop.run_until_complete(self._loop.shutdown_asyncgens())
@@ -231,15 +236,16 @@ class _Requests:
     ) -> Json | _Skip | ProposerError:
         """One request with its retries: the decoded reply, or why there is none."""
         waits = self._owner.waits
-        for attempt in range(1, waits.attempts + 1):
+        attempt = 0
+        while True:
+            attempt += 1
             outcome = await self._once(client, method, path, body)
             if not isinstance(outcome, _Retry):
                 return outcome
-            if attempt == waits.attempts:
+            if attempt >= outcome.most:
                 return outcome.failure
             pause = max(waits.backoff * 2 ** (attempt - 1), outcome.after)
             await asyncio.sleep(min(pause, waits.longest_backoff))
-        return _Skip("not-sent", "no attempt was allowed")
 
     async def _once(
         self, client: httpx.AsyncClient, method: str, path: str, body: dict[str, Json] | None
@@ -255,36 +261,41 @@ class _Requests:
                 ProposerError(
                     f"no server at {url} ({error or 'connection timed out'}): start it "
                     "(scripts/serve-vllm) or name another with GCCLLM_MODEL=openai:URL#MODEL"
-                )
+                ),
+                waits.connect_attempts,
             )
         except (httpx.TimeoutException, asyncio.TimeoutError):
             return _Skip("time-limit", f"no answer within {waits.answer:g} s")
         except httpx.InvalidURL as error:
             return ProposerError(f"{url}: {error}")
         except httpx.HTTPError as error:
-            return _Retry(_Skip("connection-lost", f"{type(error).__name__} {error}".strip()))
-        return _read(reply, url, self._owner.model)
+            why = f"{type(error).__name__} {error}".strip()
+            return _Retry(_Skip("connection-lost", why), waits.attempts)
+        return _read(reply, self._owner)
 
 
 @dataclass(frozen=True)
 class _Retry:
-    """Worth another attempt, ``after`` seconds at least; ``failure`` if that was the last."""
+    """Worth another attempt, ``after`` seconds at least, ``most`` in all; then ``failure``."""
 
     failure: _Skip | ProposerError
+    most: int
     after: float = 0.0
 
 
-def _read(reply: httpx.Response, url: str, model: str) -> Json | _Skip | ProposerError | _Retry:
-    status = reply.status_code
+def _read(reply: httpx.Response, owner: OpenAIProposer) -> Json | _Skip | ProposerError | _Retry:
+    url, status = owner.url, reply.status_code
     if status == 429 or status >= 500:
         wait = reply.headers.get("retry-after", "")
         failure = _Skip("overloaded" if status == 429 else "server-error", f"HTTP {status}")
-        return _Retry(failure, float(wait) if wait.isdigit() else 0.0)
+        return _Retry(failure, owner.waits.attempts, float(wait) if wait.isdecimal() else 0.0)
     said = " ".join(reply.text[:300].split())
     if status in (401, 403):
         return ProposerError(f"{url} wants a key (HTTP {status}): set GCCLLM_API_KEY")
     if status == 404:
-        return ProposerError(f"{url} has no model {model!r} or no such path (HTTP 404): {said}")
+        return ProposerError(
+            f"{url} has no model {owner.model!r} or no such path (HTTP 404): {said}"
+        )
     if status != 200:
         return ProposerError(f"{url} refuses the request (HTTP {status}): {said}")
     try:

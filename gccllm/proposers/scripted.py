@@ -44,9 +44,9 @@ class ScriptedProposer:
                 found.append((place, path))
         for (rank, _), path in sorted(found):
             try:
-                text = path.read_text(encoding="utf-8")
-            except (OSError, UnicodeDecodeError) as error:
-                raise ProposerError(f"{path}: {error}") from error
+                text = path.read_text(encoding="utf-8", errors="surrogateescape")
+            except OSError as error:
+                raise ProposerError(f"{path}: {error.strerror or error}") from error
             functions = () if rank < 0 else (names[rank],)
             yield Candidate(self.name, task.unit, functions, text, label=path.name)
 

@@ -1,4 +1,4 @@
-"""The seam of the sandbox: open a session over some programs and cases, run them as often as needed.
+"""The seam of the sandbox: open a session over some programs and cases, run them at will.
 
 One session is one isolated process tree that lives as long as the ``with`` block; inside it a small
 C runner starts every run anew with empty descriptors, a fresh folder and its own limits.
@@ -74,6 +74,12 @@ class Session(Protocol):
 
         Raises SandboxError when the sandbox itself broke (not when the program did).
         """
+        ...
+
+    def profile(self, program: str, case: int) -> tuple[RunResult, bytes]:
+        """Run a program that we trust, one with a sampling profiler linked in: timers are allowed
+        and descriptor 3 is an empty file, whose contents are the second result. No files are
+        collected. Raises SandboxError."""
         ...
 
     def add_program(self, name: str, path: Path) -> None:

@@ -89,7 +89,7 @@ def _options(bwrap: str, runner: Path, stage: Stage) -> list[str]:
     for place in LIBRARIES:
         path = Path(place)
         if path.is_symlink():
-            options += ["--symlink", os.readlink(path), place]
+            options += ["--symlink", str(path.readlink()), place]
         elif path.is_dir():
             options += ["--ro-bind", place, place]
     options += ["--ro-bind-try", "/etc/ld.so.cache", "/etc/ld.so.cache"]

@@ -24,6 +24,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -293,7 +294,15 @@ static bool folder_too_big(int folder, const struct statvfs *before)
     return usage_exceeds(folder, &u, 0);
 }
 
-/* Wait for the program; kill it at its deadline or when its folder is too big. */
+/* Has the other end left?  bwrap's own death signal does not reach a runner of another uid. */
+static bool hung_up(void)
+{
+    struct pollfd commands = {0, 0, 0};
+    return poll(&commands, 1, 0) == 1 && commands.revents & (POLLHUP | POLLERR);
+}
+
+/* Wait for the program; kill it at its deadline, when its folder is too big, or when there is
+ * nobody left to tell. */
 static struct result wait_for(pid_t pid, int folder, const struct statvfs *before)
 {
     struct result r = {0};
@@ -304,7 +313,7 @@ static struct result wait_for(pid_t pid, int folder, const struct statvfs *befor
     sigaddset(&child_ended, SIGCHLD);
     const uint64_t begin = clock_ns();
     uint64_t end, slept = 0;
-    bool late = false, too_big = false;
+    bool late = false, too_big = false, alone = false;
     for (;;) {
         pid_t got = wait4(pid, &status, WNOHANG, &used);
         end = clock_ns();
@@ -313,10 +322,12 @@ static struct result wait_for(pid_t pid, int folder, const struct statvfs *befor
         if (got < 0 && errno != EINTR)
             fail("wait", errno);
         late = late || end - begin >= settings.wall;
-        if (!late && !too_big && end - slept >= WATCH_NANOSECONDS && slept)
+        if (slept && end - slept >= WATCH_NANOSECONDS) {
             too_big = folder_too_big(folder, before);
+            alone = hung_up();
+        }
         slept = end;
-        if (late || too_big) {
+        if (late || too_big || alone) {
             kill(pid, SIGKILL);
             while (wait4(pid, &status, 0, &used) < 0)
                 if (errno != EINTR)
@@ -567,8 +578,9 @@ int main(int argc, char **argv)
     read_settings(argc, argv);
     settle_descriptors();
     work_fd = must_open(open(settings.work, O_RDONLY | O_DIRECTORY | O_CLOEXEC), "work");
-    if (geteuid() == 0 && fchmod(work_fd, 01777)) /* a fresh tmpfs belongs to root */
-        fail("work", errno);
+    struct stat st;
+    if (fstat(work_fd, &st) || (st.st_uid == geteuid() && fchmod(work_fd, 01777)))
+        fail("work", errno); /* bwrap's fresh tmpfs belongs to root, which is about to go */
     drop_privileges();
     umask(022);
     signal(SIGPIPE, SIG_IGN);

@@ -117,6 +117,8 @@ class RunnerSession:
     def _run(self, program: str, case: int, flags: int) -> tuple[RunResult, bytes]:
         if self._broken:
             raise SandboxError(self._broken)
+        if self._child.poll() is not None:
+            raise self._breakdown("it has ended")
         if not 0 <= case < len(self._cases):
             raise SandboxError(f"no such case: {case}")
         if not (self._stage.programs / program).is_file():
@@ -172,7 +174,7 @@ class RunnerSession:
 
     def _breakdown(self, why: str) -> SandboxError:
         """Every later use fails the same way: half a reply may be left in the pipe."""
-        kill_tree(self._child)
+        _stop(self._child, 0.0)
         said = ""
         with suppress(OSError):
             said = self._complaints.read_bytes()[-300:].decode("utf-8", "replace").strip()
@@ -242,16 +244,17 @@ def runner_session(
         session.wait_until_ready()
         yield session
     finally:
-        _stop(child)
+        _stop(child, STOP_SECONDS)
 
 
-def _stop(child: subprocess.Popen[bytes]) -> None:
+def _stop(child: subprocess.Popen[bytes], patience: float) -> None:
+    """Hang up, which ends the runner; what has not left after ``patience`` seconds is killed."""
     assert child.stdin is not None
     assert child.stdout is not None
     with suppress(OSError):
         child.stdin.close()
     with suppress(subprocess.TimeoutExpired):
-        child.wait(STOP_SECONDS)
+        child.wait(patience)
     if child.returncode is None:
         kill_tree(child)
     child.stdout.close()

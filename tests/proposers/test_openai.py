@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -40,7 +40,7 @@ def chat(text: str, finish: str = "stop") -> Reply:
 
 @dataclass
 class FakeServer:
-    """Replies by the request's ``seed`` (the sample), or with ``reply``; a list is used up first."""
+    """Replies by the request's ``seed`` (the sample), else with ``reply``; ``first`` goes first."""
 
     reply: Reply = field(default_factory=lambda: chat(GOOD))
     by_sample: dict[int, Reply] = field(default_factory=dict)
@@ -98,7 +98,13 @@ class Handler(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeServer]:
-    for name in ("GCCLLM_API_KEY", "OPENAI_API_KEY", "GCCLLM_TEMPERATURE", "HTTP_PROXY"):
+    for name in (
+        "GCCLLM_API_KEY",
+        "OPENAI_API_KEY",
+        "GCCLLM_TEMPERATURE",
+        "HTTP_PROXY",
+        "ALL_PROXY",
+    ):
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.lower(), raising=False)
     fake = FakeServer()
@@ -285,7 +291,7 @@ def test_requests_run_at_the_same_time(server: FakeServer) -> None:
 
 def test_what_is_ready_at_the_deadline_is_all_there_is(server: FakeServer) -> None:
     server.by_sample[1] = Reply(b"late", wait=60)
-    candidates = list(client(server).propose(task(2, seconds=1.0)))
+    candidates = list(client(server).propose(task(2, seconds=2.0)))
     assert [c.label[:8] for c in candidates] == ["sample 1"]
 
 
@@ -298,5 +304,12 @@ def test_closing_the_iterator_cancels_what_is_under_way(server: FakeServer) -> N
     server.by_sample[1] = Reply(b"late", wait=60)
     stream = client(server).propose(task(2))
     assert next(stream).text == ASM
-    stream.close()  # type: ignore[attr-defined]
+    assert isinstance(stream, Generator)
+    stream.close()
     assert not [t for t in threading.enumerate() if t.name == "gccllm-openai"]
+
+
+def test_bytes_that_are_no_utf8_are_sent_as_replacements(server: FakeServer) -> None:
+    source = b'char *s = "\xe9";'.decode("utf-8", "surrogateescape")
+    assert len(list(client(server).propose(task(1, source=source)))) == 1
+    assert '"\ufffd"' in server.requests[0]["messages"][0]["content"]

@@ -145,7 +145,8 @@ int compile_main(int argc, char **argv, const char *tool) {
   if (to_stdout) {
     bool copied = status == -1 || copy_to_stdout(capture);
     unlink(capture);
-    if (!copied && status == 0) status = 1 << 8;
+    /* stdout is full: the real tool says so in its own words. */
+    if (!copied && !deadly) exec_tool(tool, argv);
   }
   if (deadly) die_by_signal(deadly);
   if (status == -1) exec_tool(tool, argv);

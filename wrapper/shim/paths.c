@@ -24,7 +24,10 @@ double seconds_setting(const char *name, double otherwise) {
 }
 
 bool join_path(char *out, const char *folder, const char *name) {
-  int size = snprintf(out, PATH_ROOM, "%s/%s", *folder ? folder : ".", name);
+  size_t length = strlen(folder);
+  while (length > 1 && folder[length - 1] == '/') length--; /* gcc exports "…/12/" to collect2 */
+  int size = snprintf(out, PATH_ROOM, "%.*s/%s", length ? (int)length : 1, length ? folder : ".",
+                      name);
   return size > 0 && size < PATH_ROOM;
 }
 
