@@ -36,7 +36,7 @@ class ShimHook(BuildHookInterface[Any]):
     PLUGIN_NAME = "custom"
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
-        """Fill ``shared_scripts`` and ``shared_data``; a compiled shim makes the wheel platform-bound."""
+        """Fill ``shared_scripts`` and ``shared_data``; a compiled shim binds the wheel."""
         if self.target_name != "wheel":
             return
         root = Path(self.root)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
+import tempfile
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from gccllm.driver import count_event, store_folder
@@ -12,8 +14,8 @@ from gccllm.errors import GccllmError, StoreError, UsageError
 from gccllm.lanes import lane
 from gccllm.optimize import Optimized, Optimizer
 from gccllm.program import Program
-from gccllm.proposers.choose import make
 from gccllm.proposers.base import Proposer
+from gccllm.proposers.choose import make
 from gccllm.recordings import load
 from gccllm.replacing import replace_file
 from gccllm.report.progress import Progress, progress
@@ -35,6 +37,8 @@ def optimize_link(workdir: str, command: Sequence[str]) -> ProgramRecord | None:
     Says nothing unless asked, except about options that make no sense and about a baseline that
     fails its own recordings: those are for the user to mend.
     """
+    # What is killed in the middle can't tidy up; the shim removes the folder with all in it.
+    os.environ["TMPDIR"] = tempfile.tempdir = workdir
     try:
         settings = Settings.from_environment()
     except UsageError as error:
@@ -148,4 +152,7 @@ def _open_store(folder: Path, say: Callable[[str], None]) -> Store | None:
 
 
 def _warn(text: str) -> None:
-    print(f"gcc-llm: warning: {text}", file=sys.stderr)
+    """To the user's stderr, which the shim keeps from everything else by another descriptor."""
+    line = f"gcc-llm: warning: {text}\n".encode("utf-8", "replace")
+    with suppress(OSError, ValueError):
+        os.write(int(os.environ.get("GCCLLM_STDERR") or sys.stderr.fileno()), line)

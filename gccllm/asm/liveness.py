@@ -2,7 +2,8 @@
 
 A register does when something before the call may have given it a value (forward) and something
 after may read it (backward liveness). Errs on the side of yes: a call or jump out may read every
-argument register, a function may be passed all of them, a partial write kills nothing. Registers have their full names (see :mod:`gccllm.asm.code`).
+argument register, a function may be passed all of them, a partial write kills nothing. Registers
+have their full names (see :mod:`gccllm.asm.code`).
 """
 
 from __future__ import annotations

@@ -194,7 +194,9 @@ class Judge:
         assert isinstance(before, Path)
         assert isinstance(after, Path)
         red_zone = "-mno-red-zone" not in self.program.units[name].options
-        return check_rules(functions_of(before), functions_of(after), done, donor=own, red_zone=red_zone)
+        return check_rules(
+            functions_of(before), functions_of(after), done, donor=own, red_zone=red_zone
+        )
 
     def admit(self, texts: Mapping[str, str]) -> Admitted | Verdict:
         """Screen the objects, build, check the executable, run every recording once."""

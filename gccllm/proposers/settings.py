@@ -43,27 +43,26 @@ def _clang(options: str, *, native: bool = False, needs: str = "") -> Setting:
 
 
 SETTINGS: tuple[Setting, ...] = (
-    _gcc("-O3 -funroll-loops", native=True),
     _clang("-O3", native=True),
+    _gcc("-O3 -funroll-loops", native=True),
     _clang("-O3"),
-    _clang("-O3 -fno-vectorize -fno-slp-vectorize"),
+    _gcc("-O2 -fno-tree-vectorize -funroll-loops"),
+    _gcc("-O3", native=True, profile=True),
     _gcc("-O3", native=True),
     _gcc("-O3 -funroll-loops"),
-    # Intel tunings prefer 256 bits; AMD's do not, and there this is code that we had before
-    _gcc("-O3 -mprefer-vector-width=512 -funroll-loops", native=True, needs="AVX512F"),
-    _gcc("-O3", native=True, profile=True),
     _gcc("-O2", profile=True),
-    _gcc("-O2 -fno-tree-vectorize -funroll-loops"),
+    _clang("-O2", native=True),
+    _clang("-O3 -fno-vectorize -fno-slp-vectorize"),
     _clang("-O3 -fno-vectorize -fno-slp-vectorize", native=True),
     _clang("-O3 -mprefer-vector-width=128", native=True),
+    # Intel tunings prefer 256 bits and get code of their own here; AMD's do not, and there the
+    # first of these is code that we had before.
+    _gcc("-O3 -mprefer-vector-width=512 -funroll-loops", native=True, needs="AVX512F"),
+    _gcc("-O3 -mprefer-vector-width=256", native=True, needs="AVX512F"),
     _gcc("-O3", profile=True),
-    _gcc("-O2"),
     _gcc("-Os"),
     _gcc("-O1"),
-    _gcc("-O3 -mprefer-vector-width=256", native=True, needs="AVX512F"),
-    _clang("-O2", native=True),
-    _gcc("-O3 -fno-tree-ch"),
-    _gcc("-O3 -fno-inline"),
+    _gcc("-O2"),
 )
 """Best first, as measured. They stand behind the user's own options, so the last one wins."""
 

@@ -44,8 +44,10 @@ class BwrapSandbox:
 
     name = "bwrap"
 
-    def __init__(self, cache_folder: Path | None = None) -> None:
+    def __init__(self, cache_folder: Path | None = None, *, landlock: bool = True) -> None:
+        """``landlock=False``: as on a kernel without it; the namespaces have to do."""
         self._cache = cache_folder
+        self._landlock = landlock
 
     @contextmanager
     def open(
@@ -62,7 +64,7 @@ class BwrapSandbox:
             raise SandboxUnavailable("bubblewrap is not installed: apt install bubblewrap")
         runner = build_runner(self._cache)
         confinement = Confinement(
-            landlock=1,
+            landlock=int(self._landlock),
             seccomp=True,
             uid=NOBODY,
             processes=PROCESSES if _counts_per_namespace() else 0,

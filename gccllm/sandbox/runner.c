@@ -5,16 +5,9 @@
  * It inherits two folders as descriptors: the inputs (N.in and N.files for case N) and the
  * programs; reached by descriptor only, they need no name inside the sandbox.
  *
- * Arguments, all required, as NAME=VALUE: see read_settings().
+ * Arguments, all required, as NAME=VALUE: see settings.h.
  *
- * Protocol, in this machine's byte order.  A blob is a u64 length and so many bytes.
- *   command  u32 length of the rest · u32 flags (1: collect files, 2: profile) · u32 case
- *            · u32 argc · argc + 1 strings, each ended by NUL: the program's name, its arguments
- *   reply    u64 length of the rest · u32 0 · u32 ending · u32 code · u64 user, system and wall
- *            nanoseconds · blob stdout · blob stderr · blob profile · u32 n · n × (blob path,
- *            blob contents)
- *        or  u64 length of the rest · u32 1 · message; the runner then exits
- * The first reply, before any command, is u64 8 · u32 0 · u32 Landlock ABI: ready.
+ * The protocol is described in protocol.h, what is asked of the kernel in confine.h.
  *
  * The program shares the runner's uid but can neither signal it (seccomp; process 1; Landlock's
  * scopes), trace it (not dumpable; seccomp), nor reach its descriptors.  Of a program the runner
@@ -41,48 +34,15 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "confine.h"
+#include "child.h"
 #include "folder.h"
+#include "protocol.h"
+#include "settings.h"
 
 enum { INPUTS_FD = 3, PROGRAMS_FD = 4, FIRST_FREE_FD = 5 };
-enum { FLAG_COLLECT = 1, FLAG_PROFILE = 2 };
-enum { MAX_COMMAND = 4 << 20, MAX_ARGUMENTS = 4096 };
-enum ending { EXITED, SIGNALLED, TIMED_OUT, TOO_MUCH_OUTPUT, FORBIDDEN };
 
 /* How often the size of a running program's folder is looked at. */
 static const uint64_t WATCH_NANOSECONDS = 100 * 1000 * 1000;
-static const uint64_t SECOND = 1000 * 1000 * 1000;
-
-static struct settings {
-    const char *work;      /* work=PATH: the scratch folder, as the program sees it */
-    uint64_t inputs;       /* inputs=N programs=N: the inherited descriptors */
-    uint64_t programs;
-    uint64_t uid;          /* uid=N: what to become when started as root */
-    int64_t core;          /* core=N: pin programs to it; -1: don't */
-    uint64_t wall, cpu;    /* wall=NANOSECONDS cpu=SECONDS */
-    uint64_t memory;       /* memory=BYTES: RLIMIT_AS */
-    uint64_t output;       /* output=BYTES: stdout, stderr and every file, each */
-    uint64_t stack;        /* stack=BYTES */
-    uint64_t processes;    /* processes=N: RLIMIT_NPROC; 0: leave it */
-    uint64_t scratch;      /* scratch=BYTES: everything in the working folder together */
-    uint64_t entries;      /* entries=N: files and folders in it */
-    uint64_t collected;    /* collected=N: files in a reply */
-    uint64_t landlock;     /* landlock=0|1|2: never, where the kernel has it, or give up */
-    uint64_t seccomp;      /* seccomp=0|1 */
-} settings;
-
-/* Written by the child until exec, which unmaps it; then read by the runner. */
-static struct shared {
-    const char *failed;    /* the step that failed; the same address in both processes */
-    int error;
-    uint64_t started, user, system; /* nanoseconds, just before exec */
-} *shared;
-
-struct command {
-    uint32_t flags, input;
-    const char *program;
-    char *argv[MAX_ARGUMENTS + 2];
-};
 
 struct result {
     enum ending ending;
@@ -90,169 +50,7 @@ struct result {
     uint64_t user, system, wall;
 };
 
-static struct buffer reply;
 static int work_fd;
-static int abi;
-
-/* ---- talking ------------------------------------------------------------------------------- */
-
-static int write_all(int fd, const void *bytes, size_t length)
-{
-    const char *at = bytes;
-    while (length > 0) {
-        ssize_t n = write(fd, at, length);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n <= 0)
-            return -1;
-        at += n;
-        length -= (size_t)n;
-    }
-    return 0;
-}
-
-static bool read_all(int fd, void *bytes, size_t length)
-{
-    char *at = bytes;
-    while (length > 0) {
-        ssize_t n = read(fd, at, length);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n <= 0)
-            return false;
-        at += n;
-        length -= (size_t)n;
-    }
-    return true;
-}
-
-static void put_u32(uint32_t value)
-{
-    buffer_put(&reply, &value, sizeof value);
-}
-
-static void put_u64(uint64_t value)
-{
-    buffer_put(&reply, &value, sizeof value);
-}
-
-/* Every reply is built in one buffer, so that a failure half-way leaves the stream intact. */
-static void begin_reply(uint32_t status)
-{
-    reply.length = 0;
-    put_u64(0);
-    put_u32(status);
-}
-
-static void send_reply(void)
-{
-    uint64_t length = reply.length - sizeof length;
-    memcpy(reply.data, &length, sizeof length);
-    if (write_all(1, reply.data, reply.length))
-        _exit(1);
-}
-
-static void fail(const char *what, int error)
-{
-    char text[256];
-    int length = snprintf(text, sizeof text, "%s: %s", what, strerror(error));
-    begin_reply(1);
-    buffer_put(&reply, text, (size_t)length < sizeof text ? (size_t)length : sizeof text - 1);
-    send_reply();
-    _exit(1);
-}
-
-/* ---- the child, between fork and exec ------------------------------------------------------ */
-
-static uint64_t clock_ns(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (uint64_t)t.tv_sec * SECOND + (uint64_t)t.tv_nsec;
-}
-
-static uint64_t timeval_ns(struct timeval t)
-{
-    return (uint64_t)t.tv_sec * SECOND + (uint64_t)t.tv_usec * 1000;
-}
-
-static void child_must(bool good, const char *step)
-{
-    if (good)
-        return;
-    shared->error = errno;
-    shared->failed = step;
-    _exit(127);
-}
-
-static bool set_limits(void)
-{
-    int bad = limit_resource(RLIMIT_AS, settings.memory, settings.memory);
-    /* the soft limit's SIGXCPU names the cause; one second later SIGKILL needs no consent */
-    bad |= limit_resource(RLIMIT_CPU, settings.cpu, settings.cpu + 1);
-    /* one byte more than allowed, so that a full file can be told from a cut one */
-    bad |= limit_resource(RLIMIT_FSIZE, settings.output + 1, settings.output + 1);
-    bad |= limit_resource(RLIMIT_STACK, settings.stack, settings.stack);
-    bad |= limit_resource(RLIMIT_NOFILE, MAX_DESCRIPTORS, MAX_DESCRIPTORS);
-    bad |= limit_resource(RLIMIT_CORE, 0, 0);
-    bad |= limit_resource(RLIMIT_MEMLOCK, 0, 0);
-    bad |= limit_resource(RLIMIT_MSGQUEUE, 0, 0);
-    if (settings.processes)
-        bad |= limit_resource(RLIMIT_NPROC, settings.processes, settings.processes);
-    return !bad;
-}
-
-static bool pin(void)
-{
-    cpu_set_t one;
-    CPU_ZERO(&one);
-    CPU_SET((size_t)settings.core, &one);
-    return !sched_setaffinity(0, sizeof one, &one);
-}
-
-struct descriptors {
-    int folder, input, out, err, profile, program;
-};
-
-static void become_program(const struct command *c, const struct descriptors *d)
-{
-    sigset_t none;
-    sigemptyset(&none);
-    signal(SIGPIPE, SIG_DFL);
-    child_must(!sigprocmask(SIG_SETMASK, &none, NULL), "signal mask");
-    child_must(!prctl(PR_SET_PDEATHSIG, SIGKILL), "death signal");
-    child_must(setsid() >= 0, "session");
-    child_must(!fchdir(d->folder), "working folder");
-    child_must(dup2(d->input, 0) == 0 && dup2(d->out, 1) == 1 && dup2(d->err, 2) == 2 &&
-                   (d->profile < 0 || dup2(d->profile, 3) == 3) &&
-                   dup3(d->program, PROGRAM_FD, O_CLOEXEC) == PROGRAM_FD,
-               "descriptors");
-    child_must(settings.core < 0 || pin(), "core");
-    child_must(set_limits(), "limits");
-    child_must(!prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), "no new privileges");
-    child_must(!prctl(PR_SET_DUMPABLE, 0), "dumpable");
-    if (settings.landlock && abi)
-        child_must(!landlock_confine(abi, d->program, d->folder), "landlock");
-    static char home[MAX_PATH_BYTES + 16];
-    snprintf(home, sizeof home, "HOME=%s/run", settings.work);
-    char *environment[] = {"LC_ALL=C", "PATH=/nonexistent", home, NULL};
-    if (settings.seccomp)
-        child_must(!seccomp_confine(getpid(), c->flags & FLAG_PROFILE), "seccomp");
-    /* what came before is ours and not the program's time */
-    struct rusage so_far;
-    getrusage(RUSAGE_SELF, &so_far);
-    shared->user = timeval_ns(so_far.ru_utime);
-    shared->system = timeval_ns(so_far.ru_stime);
-    shared->started = clock_ns();
-    for (int tries = 0; tries < 200; tries++) {
-        syscall(SYS_execveat, PROGRAM_FD, "", c->argv, environment, AT_EMPTY_PATH);
-        if (errno != ETXTBSY)
-            break;
-        /* another thread of the tool forked while the program was being written */
-        nanosleep(&(struct timespec){0, 1000 * 1000}, NULL);
-    }
-    child_must(false, "exec");
-}
 
 /* ---- waiting and cleaning up --------------------------------------------------------------- */
 
@@ -417,8 +215,8 @@ static void answer(const struct command *c, const struct descriptors *d, int ori
     struct collection found = {.into = &reply, .max_files = (uint32_t)settings.collected,
                                .max_bytes = 4 * settings.output};
     if (c->flags & FLAG_COLLECT && (r->ending == EXITED || r->ending == SIGNALLED)) {
-        bad |= collect_folder(&found, d->folder, originals, 0) < 0;
-        if (found.too_much) {
+        /* a folder that it made unreadable must not end the session for the others */
+        if (collect_folder(&found, d->folder, originals, 0) || found.too_much) {
             r->ending = TOO_MUCH_OUTPUT;
             reply.length = count + sizeof(uint32_t);
             found.files = 0;
@@ -480,68 +278,7 @@ static void run(const struct command *c)
         fail("emptying the working folder", errno);
 }
 
-/* ---- commands and settings ----------------------------------------------------------------- */
-
-/* False at the end of the stream, that is, of the session. */
-static bool read_command(struct command *c)
-{
-    static char body[MAX_COMMAND + 1];
-    uint32_t length, argc;
-    if (!read_all(0, &length, sizeof length))
-        return false;
-    if (length < 3 * sizeof length || length > MAX_COMMAND || !read_all(0, body, length))
-        fail("command", EPROTO);
-    body[length] = '\0';
-    memcpy(&c->flags, body, 4);
-    memcpy(&c->input, body + 4, 4);
-    memcpy(&argc, body + 8, 4);
-    if (argc > MAX_ARGUMENTS)
-        fail("arguments", E2BIG);
-    char *at = body + 12, *end = body + length;
-    c->program = at;
-    c->argv[0] = "./program"; /* the same for all, or the stack would lie differently */
-    for (uint32_t i = 0; i <= argc; i++) {
-        if (at >= end)
-            fail("command", EPROTO);
-        if (i)
-            c->argv[i] = at;
-        at += strlen(at) + 1;
-    }
-    c->argv[argc + 1] = NULL;
-    if (strchr(c->program, '/') || is_dot(c->program) || !*c->program)
-        fail("program's name", EPROTO);
-    return true;
-}
-
-static void read_settings(int argc, char **argv)
-{
-    struct { const char *name; uint64_t *value; } numbers[] = {
-        {"inputs", &settings.inputs}, {"programs", &settings.programs},
-        {"uid", &settings.uid}, {"wall", &settings.wall}, {"cpu", &settings.cpu},
-        {"memory", &settings.memory}, {"output", &settings.output}, {"stack", &settings.stack},
-        {"processes", &settings.processes}, {"scratch", &settings.scratch},
-        {"entries", &settings.entries}, {"collected", &settings.collected},
-        {"landlock", &settings.landlock}, {"seccomp", &settings.seccomp},
-        {"core", (uint64_t *)&settings.core},
-    };
-    const size_t known = sizeof numbers / sizeof *numbers;
-    size_t found = 0;
-    for (int i = 1; i < argc; i++) {
-        char *equals = strchr(argv[i], '=');
-        if (!equals)
-            fail(argv[i], EINVAL);
-        *equals = '\0';
-        if (!strcmp(argv[i], "work"))
-            settings.work = equals + 1;
-        for (size_t k = 0; k < known; k++)
-            if (!strcmp(argv[i], numbers[k].name)) {
-                *numbers[k].value = (uint64_t)strtoll(equals + 1, NULL, 10);
-                found++;
-            }
-    }
-    if (found != known || !settings.work || strlen(settings.work) > MAX_PATH_BYTES)
-        fail("settings", EINVAL);
-}
+/* ---- start ---------------------------------------------------------------------------------- */
 
 /* Bring the inherited folders to their places and close the rest; nothing is for programs. */
 static void settle_descriptors(void)

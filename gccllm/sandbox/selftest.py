@@ -71,14 +71,8 @@ def _run(sandbox: Sandbox, folder: Path, cache_folder: Path | None) -> list[Chec
     target.mkdir()
     target.chmod(0o777)  # so that only the sandbox stands in the way
     paths = {
-        "write": [f"{target}/x", "/tmp/gccllm-x", "/usr/lib/gccllm-x", "/dev/shm/gccllm-x", "../x"],
-        "read": [
-            str(secret),
-            "/etc/passwd",
-            os.environ.get("HOME", "/root"),
-            "/proc/self/maps",
-            "/",
-        ],
+        "write": [f"{target}/x", "/tmp/gccllm-x", "/usr/lib/gccllm-x", "/dev/shm/gccllm-x"],
+        "read": [str(secret), "/etc/passwd", os.environ.get("HOME", "/root"), "/proc/self/maps"],
     }
     names = list(MEANINGS)
     attempts = ["ordinary" if name == "again" else name for name in names]

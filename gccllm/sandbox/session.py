@@ -1,6 +1,6 @@
 """Talk to a runner: one open session, whatever isolation was put around it.
 
-The protocol is described at the top of runner.c.
+The protocol is described at the top of protocol.h.
 """
 
 from __future__ import annotations

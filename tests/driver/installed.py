@@ -1,4 +1,4 @@
-"""gcc-llm as pip lays it out, in a folder of its own, with a Python that is a script of the test's."""
+"""gcc-llm as pip lays it out, in a folder of its own."""
 
 from __future__ import annotations
 
@@ -74,6 +74,4 @@ def write_index(store: Path, fingerprints: Sequence[int]) -> None:
     """An index as the store writes it."""
     store.mkdir(parents=True, exist_ok=True)
     keys = sorted(fingerprints)
-    (store / "index").write_bytes(
-        b"GCCLLMX1" + struct.pack(f"<Q{len(keys)}Q", len(keys), *keys)
-    )
+    (store / "index").write_bytes(b"GCCLLMX1" + struct.pack(f"<Q{len(keys)}Q", len(keys), *keys))

@@ -113,7 +113,9 @@ def test_same_as_gcc_with_an_empty_store(
     check(command, installed, tmp_path, tmp_path / "no store")
 
 
-@pytest.mark.parametrize("command", [c for c in COMMANDS if "-O3" in c or "-S" in c or "-pipe" in c])
+@pytest.mark.parametrize(
+    "command", [c for c in COMMANDS if "-O3" in c or "-S" in c or "-pipe" in c]
+)
 def test_same_as_gcc_with_an_index_that_has_no_hit(
     command: str, installed: Installed, tmp_path: Path
 ) -> None:

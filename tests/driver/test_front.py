@@ -68,9 +68,7 @@ def test_arguments_pass_untouched_and_the_front_is_told(installed: Installed, sp
 def test_off_is_gcc_without_our_path(installed: Installed, spy: Path, how: str) -> None:
     option = ["-fno-llm"] if how == "option" else []
     more = {"GCCLLM": "off"} if how == "variable" else {}
-    words, environment = spied(
-        installed.front, spy, *option, "-fllm-budget=1", "-c", "a.c", **more
-    )
+    words, environment = spied(installed.front, spy, *option, "-fllm-budget=1", "-c", "a.c", **more)
     assert words == ["[-c]", "[a.c]"]
     assert not [x for x in environment if x.startswith("COMPILER_PATH=")]
 

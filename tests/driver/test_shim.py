@@ -138,7 +138,8 @@ def test_a_malformed_index_is_none(installed: Installed, place: Place, content: 
 def test_recordings_beside_the_source_carry_and_link(either: Installed, place: Place) -> None:
     (place.tree / "main.tests").mkdir()
     place.script(
-        'case $mode in carry) printf "\\t.section .gccllm.asm,\\"e\\"\\n\\t.byte 1\\n" >>"$target";; '
+        "case $mode in "
+        'carry) printf "\\t.section .gccllm.asm,\\"e\\"\\n\\t.byte 1\\n" >>"$target";; '
         'link) [ -d "$target" ] && touch "$target/junk";; esac'
     )
     done = either.run("-O3", "main.c", "-o", "main", cwd=place.tree, env=place.env())
@@ -211,9 +212,7 @@ FAULTS = {
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_a_failing_python_leaves_gccs_assembly(
-    either: Installed, place: Place, fault: str
-) -> None:
+def test_a_failing_python_leaves_gccs_assembly(either: Installed, place: Place, fault: str) -> None:
     place.store.mkdir()
     place.script(fault)
     env = place.env(GCCLLM_TESTS="t", GCCLLM_DRIVER_TIMEOUT="1")
@@ -349,8 +348,11 @@ def test_sigint_to_the_group_ends_as_under_gcc(installed: Installed, place: Plac
 
 def test_kill_9_of_the_shim_ends_the_compiler(installed: Installed, place: Place) -> None:
     marker = f"{random.randrange(10**6, 10**7)}.75"
-    env = fake_cc1(place, f"echo $PPID >'{place.log}.pid'; mv '{place.log}.pid' '{place.log}.on'; "
-                   f"exec sleep {marker}")
+    env = fake_cc1(
+        place,
+        f"echo $PPID >'{place.log}.pid'; mv '{place.log}.pid' '{place.log}.on'; "
+        f"exec sleep {marker}",
+    )
     child = subprocess.Popen(
         [str(installed.front), "-O2", "-c", "main.c"],
         cwd=place.tree,
@@ -448,9 +450,7 @@ def test_fingerprint_agrees_with_python(installed: Installed, tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("cut", range(0, 200, 7))
-def test_broken_objects_do_not_break_the_link(
-    installed: Installed, place: Place, cut: int
-) -> None:
+def test_broken_objects_do_not_break_the_link(installed: Installed, place: Place, cut: int) -> None:
     installed.run("-O2", "-c", "main.c", cwd=place.tree, env=place.env())
     good = (place.tree / "main.o").read_bytes()
     bad = bytearray(good)

@@ -12,12 +12,6 @@ def gcc_llm(tmp_path_factory: pytest.TempPathFactory) -> Installed:
     return install(tmp_path_factory.mktemp("gcc-llm") / "prefix", compiled=True)
 
 
-@pytest.fixture(scope="session")
-def caches(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """One folder for the compiled sandbox runner and its self-test's result."""
-    return str(tmp_path_factory.mktemp("caches"))
-
-
 @pytest.fixture
 def project(tmp_path_factory: pytest.TempPathFactory, gcc_llm: Installed) -> Project:
     """A small program with recordings, gcc's own build of it, and an empty store."""

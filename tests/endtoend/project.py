@@ -39,11 +39,10 @@ FAST = """__attribute__((noinline)) int count(unsigned long x) {
     return x * 0x0101010101010101ul >> 56;
 }"""
 INPUTS = {"none": "0\n", "few": "3\n", "many": "400000\n"}
-RUNNER_CACHE = "runner-cache"
 
 
 class Project:
-    """``slow.c`` in ``tree`` with ``slow.tests`` beside it; ``expected`` is what gcc makes of it."""
+    """``slow.c`` in ``tree``, ``slow.tests`` beside it; ``expected`` is what gcc makes of it."""
 
     def __init__(self, root: Path, gcc_llm: Installed) -> None:
         self.gcc_llm = gcc_llm

@@ -192,6 +192,8 @@ def test_kill_nine_in_the_middle(project: Project, victim: str) -> None:
     )
     (project.tests / "many.in").write_text("1500000\n")
     (project.tests / "many.out").write_bytes(project.run_program(project.tree / "gcc", "1500000"))
+    project.build(GCCLLM_PROPOSERS="compilers", GCCLLM_BUDGET="0")  # so that the sandbox is known
+    (project.tree / "slow").unlink()
     build = subprocess.Popen(
         [str(project.gcc_llm.front), "-O3", "slow.c", "-o", "slow"],
         cwd=project.tree,

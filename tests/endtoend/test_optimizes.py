@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import subprocess
 
+import pytest
+
 from gccllm.store import Store
 from tests.endtoend.project import FAST, INPUTS, Project
 
@@ -57,6 +59,7 @@ def test_a_stored_rewrite_is_applied_without_recordings(project: Project) -> Non
     ).stdout
     assert b"5555555555555555" in shown
     project.build("-O3", "-g", "slow.c", "-o", "slow")
+    project.tests = project.tree / "elsewhere"
     assert_right(project)
     shown = subprocess.run(
         ["objdump", "-d", "slow"], cwd=project.tree, capture_output=True, check=True
@@ -107,3 +110,15 @@ def test_the_best_of_several_wins_and_all_are_remembered(project: Project) -> No
         kinds = [x["verdict"] for x in store.judgements("slow")]
     assert "accepted" in kinds
     assert "wrong-output" in kinds
+
+
+@pytest.mark.parametrize("sandbox", ["bwrap", "landlock", "none"])
+def test_in_every_sandbox_and_the_record_says_which(project: Project, sandbox: str) -> None:
+    project.propose(project.unit(FAST))
+    project.build(GCCLLM_SANDBOX=sandbox)
+    record = project.record()
+    if record["reason"] == "no-sandbox":
+        pytest.skip(f"{sandbox}: {record['detail']}")
+    assert record["outcome"] == "optimized", record
+    assert record["sandbox"] == sandbox
+    assert_right(project)

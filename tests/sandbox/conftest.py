@@ -67,10 +67,17 @@ def good(compile_c: Compile, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return compile_c(source)
 
 
-@pytest.fixture(scope="session", params=[BwrapSandbox, LandlockSandbox], ids=["bwrap", "landlock"])
+CONFINED: dict[str, Callable[[Path], RunnerSandbox]] = {
+    "bwrap": BwrapSandbox,
+    "bwrap-alone": lambda cache_folder: BwrapSandbox(cache_folder, landlock=False),
+    "landlock": LandlockSandbox,
+}
+
+
+@pytest.fixture(scope="session", params=list(CONFINED))
 def confined(request: pytest.FixtureRequest, cache_folder: Path) -> RunnerSandbox:
     """Each sandbox that is meant to hold; skipped where this machine can't run it at all."""
-    sandbox: RunnerSandbox = request.param(cache_folder)
+    sandbox = CONFINED[request.param](cache_folder)
     first = selftest.run(sandbox, cache_folder)[0]
     if first.name == "open":
         pytest.skip(f"{sandbox.name}: {first.detail}")
