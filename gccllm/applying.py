@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import os
 
-from gccllm.driver import store_folder
+from gccllm.paths import store_folder
 from gccllm.replacing import replace_bytes
 
 __all__ = ["apply_rewrite", "context"]

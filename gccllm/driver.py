@@ -13,30 +13,9 @@ from __future__ import annotations
 import os
 import sys
 
-__all__ = ["count_event", "main", "store_folder"]
+from gccllm.events import count_event
 
-
-def store_folder() -> str:
-    """$GCCLLM_STORE, else gccllm in the user's cache folder."""
-    named = os.environ.get("GCCLLM_STORE")
-    if named:
-        return named
-    cache = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
-    return f"{cache}/gccllm"
-
-
-def count_event(reason: str) -> None:
-    """One line to the store's events, if there is a store; never fails."""
-    try:
-        path = f"{store_folder()}/events"
-        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
-        handle = os.open(path, flags, 0o666)
-        try:
-            os.write(handle, f"{reason}\n".encode("ascii", "replace"))
-        finally:
-            os.close(handle)
-    except OSError:
-        pass
+__all__ = ["main"]
 
 
 def main(arguments: list[str]) -> int:

@@ -9,10 +9,11 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from gccllm.driver import count_event, store_folder
 from gccllm.errors import GccllmError, StoreError, UsageError
+from gccllm.events import count_event
 from gccllm.lanes import lane
 from gccllm.optimize import Optimized, Optimizer
+from gccllm.paths import cache_dir
 from gccllm.program import Program
 from gccllm.proposers.base import Proposer
 from gccllm.proposers.choose import make
@@ -89,7 +90,7 @@ def _optimize(
         recording = load(tests)
         sandbox = choose(settings.sandbox)
         proposers: list[Proposer] = make(settings.proposers, settings.model)
-        folder = Path(store_folder())
+        folder = cache_dir()
         with lane(folder, LANE_WAIT_SECONDS) as core:
             if core is None:
                 record.reason = "no-free-lane"

@@ -59,6 +59,7 @@ _ALIGNED_VEX = frozenset(
         Mnemonic.VMOVNTPD,
     )
 )
+_STT_FUNC = 2
 _R_PC32, _R_PLT32, _R_64 = 2, 4, 1
 _STACK = (Register.RSP, Register.RBP)
 
@@ -149,6 +150,9 @@ class FunctionCode:
 
 @dataclass(frozen=True)
 class ObjectCode:
+    """An object's functions by name (an alias leads to the same function) and by where they start:
+    (section index, address) → name."""
+
     functions: Mapping[str, FunctionCode]
     starts: Mapping[tuple[int, int], str]
 
@@ -192,8 +196,11 @@ class ObjectCode:
                 yield function
 
     def callers(self, name: str) -> frozenset[str]:
-        """Functions that call or tail-jump to ``name`` directly."""
-        return frozenset(f.name for f in self.functions.values() if name in f.callees)
+        """Functions that call or tail-jump to ``name`` (or an alias of it) directly."""
+        function = self.functions.get(name)
+        if function is None:
+            return frozenset()
+        return frozenset(f.name for f in self.functions.values() if function.name in f.callees)
 
 
 def branch_target(op: Op) -> tuple[int, int] | None:
@@ -221,15 +228,21 @@ class _Loader:
 
     def load(self) -> ObjectCode:
         parts: dict[str, list[tuple[int, int, int]]] = {}
-        for symbol in self.elf.symbols:
-            if symbol.kind != 2 or not 0 < symbol.section < len(self.elf.sections):
-                continue
+        aliases: dict[str, str] = {}
+        symbols = [
+            s
+            for s in self.elf.symbols
+            if s.kind == _STT_FUNC and 0 < s.section < len(self.elf.sections)
+        ]
+        # Of several names at one place the source's own comes first: gcc adds NAME.localalias.
+        for symbol in sorted(symbols, key=lambda s: (s.name.endswith(".localalias"), s.name)):
             owner = symbol.name.split(".cold")[0] if ".cold" in symbol.name else symbol.name
             place = (symbol.section, symbol.value)
-            if place in self.starts and owner == symbol.name:
-                continue
             if owner == symbol.name:
-                self.starts[place] = owner
+                first = self.starts.setdefault(place, owner)
+                if first != owner:
+                    aliases[owner] = first
+                    continue
                 self.functions[owner] = FunctionCode(owner, symbol.binding == 0)
             parts.setdefault(owner, []).append((*place, symbol.size))
         for name, ranges in parts.items():
@@ -237,6 +250,8 @@ class _Loader:
                 self._decode(self.functions[name], ranges)
         for function in self.functions.values():
             self._facts(function)
+        for alias, first in aliases.items():
+            self.functions[alias] = self.functions[first]
         return ObjectCode(self.functions, self.starts)
 
     def _decode(self, function: FunctionCode, ranges: list[tuple[int, int, int]]) -> None:

@@ -141,7 +141,7 @@ def parse_elf(data: bytes, name: str) -> ElfObject:
             struct.unpack_from("<IIQQQQIIQQ", data, table + i * entry_size) for i in range(count)
         ]
         names = data[raw[names_index][4] :][: raw[names_index][5]] if raw else b""
-    except (struct.error, IndexError) as error:
+    except (struct.error, IndexError, OverflowError) as error:
         raise ElfError(f"{name}: damaged ELF file") from error
     return ElfObject(
         data,

@@ -39,7 +39,8 @@ _Place = tuple[int, int]
 def live_after_calls(function: FunctionCode, unit: ObjectCode, callee: str) -> frozenset[str]:
     """Caller-saved registers that may carry a value across a direct call of ``callee``.
 
-    A tail jump to it leaves nothing to be read here. "x87" and "uppers" always count as live.
+    A tail jump to it leaves nothing to be read here. "x87" and "uppers" count as live wherever the
+    function uses x87 or wide vector registers at all.
     """
     ops = function.ops
     successors = {place: _successors(function, op) for place, op in ops.items()}
@@ -59,11 +60,14 @@ def live_after_calls(function: FunctionCode, unit: ObjectCode, callee: str) -> f
             live[place] = before
             work += predecessors.get(place, ())
     held = _held(function, unit, successors)
+    always = {"uppers"} if function.wide else set()
+    if any("x87" in op.writes or "x87" in op.reads for op in ops.values()):
+        always.add("x87")
     found: frozenset[str] = frozenset()
     for place, op in ops.items():
         if _callee(op, unit) == callee:
             after = frozenset().union(*(live[t] for t in successors[place]))
-            found = found | (after & held.get(place, frozenset())) | {"x87", "uppers"}
+            found = found | (after & held.get(place, frozenset())) | always
     return found & CALLER_SAVED
 
 

@@ -29,7 +29,8 @@ def check(
     """What speaks against a splice; empty when nothing does.
 
     ``base`` and ``new`` are the objects of the unit before and after, ``donor`` that of the donor's
-    text: needed where ``spliced.assumed`` is not empty, and without it such functions are refused.
+    text (the base's own for a rewrite of the base): needed where ``spliced.assumed`` is not empty, and
+    without it such splices are refused.
     ``red_zone=False`` says that the unit is compiled with -mno-red-zone. Reasons: "ipa-ra",
     "stack-alignment", "red-zone", "callee-assumption", "callee-saved", "stack-balance",
     "direction-flag", "vzeroupper", "not-in-object".
@@ -56,11 +57,6 @@ def _ipa_ra(
     base: ObjectCode, new: ObjectCode, name: str, replaced: frozenset[str]
 ) -> Iterable[Refusal]:
     extra = new.clobbers(name) - base.clobbers(name)
-    if "uppers" in extra and not any(
-        f.wide for f in base.functions.values() if f.name not in replaced
-    ):
-        # Clearing upper halves is unseen where no other function of the unit uses them.
-        extra -= {"uppers"}
     for caller, kept in _relying(base, name, extra, replaced):
         shown = " ".join(sorted(kept)) if len(kept) <= 8 else f"{len(kept)} registers"
         yield Refusal("ipa-ra", f"{name} clobbers {shown}, which {caller} may keep across the call")

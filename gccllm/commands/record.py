@@ -14,8 +14,8 @@ import typer
 
 from gccllm.errors import RecordingError
 from gccllm.recordings import Case, Expected, import_folder, load, save_case
-from gccllm.sandbox.choice import choose
 from gccllm.sandbox.base import Ending, RunInput, RunLimits, RunResult, Sandbox
+from gccllm.sandbox.choice import choose
 
 __all__ = ["capture", "record"]
 

@@ -26,7 +26,7 @@ def rewritten(unit: Unit, name: str, *instructions: str) -> Spliced:
 def reasons(text: str, result: Spliced, folder: Path, *, red_zone: bool = True) -> set[str]:
     base = functions_of(assemble(text, folder / "base.o"))
     new = functions_of(assemble(result.text, folder / "new.o"))
-    return {r.reason for r in check(base, new, result, red_zone=red_zone)}
+    return {r.reason for r in check(base, new, result, donor=base, red_zone=red_zone)}
 
 
 @pytest.mark.parametrize("program", ["ipa_global", "ipa_static"])
@@ -109,7 +109,8 @@ def test_implicit_writes_and_calls_count(tmp_path: Path) -> None:
     text = (
         "\t.text\n\t.type\tf, @function\nf:\n\tcqto\n\tidivq\t%rcx\n\trep stosb\n\tret\n"
         "\t.size\tf, .-f\n\t.type\tg, @function\ng:\n\tcall\tf\n\tkmovw\t%eax, %k1\n\tret\n"
-        "\t.size\tg, .-g\n\t.globl\th\n\t.type\th, @function\nh:\n\tjmp\tputs@PLT\n\t.size\th, .-h\n"
+        "\t.size\tg, .-g\n\t.globl\th\n\t.type\th, @function\nh:\n"
+        "\tjmp\tputs@PLT\n\t.size\th, .-h\n"
     )
     code = functions_of(assemble(text, tmp_path / "x.o"))
     assert code.clobbers("f") == {"rax", "rdx", "rcx", "rdi"}
