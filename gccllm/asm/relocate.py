@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from gccllm.asm.bind import HELPFUL_EXTERNALS, Refused
 from gccllm.asm.lines import split_statement
-from gccllm.asm.unit import Unit, reference_forms
+from gccllm.asm.model import Unit, reference_forms
 
 __all__ = ["Relocator"]
 

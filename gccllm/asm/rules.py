@@ -29,8 +29,8 @@ def check(
     """What speaks against a splice; empty when nothing does.
 
     ``base`` and ``new`` are the objects of the unit before and after, ``donor`` that of the donor's
-    text (the base's own for a rewrite of the base): needed where ``spliced.assumed`` is not empty, and
-    without it such splices are refused.
+    text (the base's own for a rewrite of the base): needed where ``spliced.assumed`` is not empty,
+    and without it such splices are refused.
     ``red_zone=False`` says that the unit is compiled with -mno-red-zone. Reasons: "ipa-ra",
     "stack-alignment", "red-zone", "callee-assumption", "callee-saved", "stack-balance",
     "direction-flag", "vzeroupper", "not-in-object".

@@ -12,14 +12,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from gccllm.asm.bind import HELPFUL_EXTERNALS, Refused, bind_object
+from gccllm.asm.keep import COLD_SECTION, labels_wanted, replacement
 from gccllm.asm.lines import Line, label_of, rename, split_statement, symbols_of
+from gccllm.asm.model import reference_forms
 from gccllm.asm.objects import DataObject, data_bytes, is_code_section
 from gccllm.asm.relocate import Relocator
-from gccllm.asm.unit import Function, Unit, reference_forms
+from gccllm.asm.unit import Function, Unit
 
 __all__ = ["Refusal", "Spliced", "splice"]
 
-_COLD_SECTION = '\t.section\t.text.unlikely,"ax",@progbits'
 _RELRO_SECTION = '\t.section\t.data.rel.ro.local,"aw",@progbits'
 _CLONE = re.compile(r"\.(?:constprop|isra|part|lto_priv|llvm)\b")
 _DROPPED = re.compile(r"\s*\.(?:size|file|loc|cv_\w+|addrsig\w*|globl|weak|hidden|local|ident)\b")
@@ -305,7 +306,7 @@ class _Splicer:
         if name == function.section:
             return main
         if is_code_section(name):
-            return self.base.section_forms.get(".text.unlikely", _COLD_SECTION)
+            return self.base.section_forms.get(".text.unlikely", COLD_SECTION)
         return self.base.section_forms.get(name, self.donor.directive_at(index))
 
     def _helper(self, name: str) -> list[str]:
@@ -353,14 +354,14 @@ class _Splicer:
         for name in self.names:
             for index in base.functions[name].indices():
                 removed[index] = name
-        wanted = _labels_wanted(base, removed)
+        wanted = labels_wanted(base, removed)
         starts = {base.functions[n].start: n for n in self.names}
         last_start = min(starts)
         pending = list(blocks)
         for index, line in enumerate(base.lines):
             if index in starts:
                 name = starts[index]
-                yield from _replacement(base, base.functions[name], bodies[name], wanted)
+                yield from replacement(base, base.functions[name], bodies[name], wanted)
                 if index == last_start and pending:
                     yield from pending
                 yield base.directive_at(base.functions[name].ranges[0].stop - 1)
@@ -400,59 +401,3 @@ def _starts_with_endbr(unit: Unit, function: Function) -> bool:
 
 def _has_endbr(unit: Unit) -> bool:
     return any("endbr64" in x for x in unit.lines)
-
-
-def _labels_wanted(base: Unit, removed: dict[int, str]) -> set[str]:
-    """Local labels that lines which stay refer to (debug sections mostly)."""
-    wanted: set[str] = set()
-    for index, line in enumerate(base.lines):
-        if index not in removed and ".L" in line:
-            wanted.update(n for n, _ in symbols_of(split_statement(line)[1]) if n[:2] == ".L")
-    return wanted
-
-
-def _replacement(
-    base: Unit, function: Function, body: list[str], wanted: set[str]
-) -> Iterator[str]:
-    """The new lines of one function, with what the base's other lines need of the old ones."""
-    entry: list[str] = []
-    ends: list[str] = []
-    cold: list[str] = []
-    views: list[str] = []
-    loc: str | None = None
-    forms: list[str] = []
-    cold_directive = _COLD_SECTION
-    for index in function.indices():
-        kind, line = base.kinds[index], base.lines[index]
-        if kind is Line.LABEL:
-            label = label_of(line) or ""
-            if label in wanted and label.startswith(".L"):
-                if base.sections[index] != function.section:
-                    cold_directive = base.directive_at(index)
-                    cold.append(f"{label}:")
-                else:
-                    (ends if label.startswith(".LFE") else entry).append(f"{label}:")
-        elif index in base.directives:
-            form = base.directives[index]
-            if "," in line and form not in forms:
-                forms.append(form)
-        elif kind is Line.DIRECTIVE and line.lstrip().startswith(".file"):
-            yield line
-        elif kind is Line.DIRECTIVE and line.lstrip().startswith(".loc"):
-            found = re.search(r"\sview\s+(\.L\w+)", line)
-            if found and found.group(1) in wanted:
-                views.append(f"\t.set\t{found.group(1)}, 0")
-            if loc is None:
-                loc = re.sub(r"\s+view\s+\S+", "", line)
-    yield from views
-    yield f"{function.name}:"
-    yield from entry
-    if loc is not None:
-        yield loc
-    yield from body
-    yield from ends
-    yield f"\t.size\t{function.name}, .-{function.name}"
-    if cold:
-        yield cold_directive
-        yield from cold
-    yield from forms

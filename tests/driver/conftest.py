@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 import shutil
+from pathlib import Path
 
 import pytest
 
 from tests.driver.installed import Installed, install
+from tests.driver.place import Place
 
 
 @pytest.fixture(scope="session")
@@ -23,3 +25,9 @@ def either(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     kind = str(request.param)
     prefix = tmp_path_factory.mktemp(kind) / "prefix"
     return install(prefix, compiled=kind == "compiled")
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Place:
+    """A place of its own for each test."""
+    return Place(tmp_path)

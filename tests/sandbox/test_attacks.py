@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from gccllm.sandbox.base import Ending, RunInput, RunResult
+from gccllm.sandbox.base import Ending, RunInput, RunLimits, RunResult
 from gccllm.sandbox.landlock import LandlockSandbox
 from tests.sandbox.conftest import LIMITS, Compile, RunnerSandbox
 
@@ -96,16 +96,14 @@ def attack(
     tmp_path: Path,
     *,
     args: tuple[str, ...] = (),
-    limits: object = None,
+    limits: RunLimits = SHORT,
     times: int = 1,
 ) -> list[RunResult]:
     """Run an attack, then a good program in the same session, which must not notice."""
     words = tmp_path / "words"
     words.write_bytes(b"abc")
     cases = [RunInput(args, stdin=words), RunInput(("x",), stdin=words)]
-    held = limits if limits is not None else SHORT
-    assert isinstance(held, type(SHORT))
-    with sandbox.open({"attack": program, "good": good}, cases, limits=held) as session:
+    with sandbox.open({"attack": program, "good": good}, cases, limits=limits) as session:
         results = [session.run("attack", 0) for _ in range(times)]
         after = session.run("good", 1)
     assert (after.ending, after.code) == (Ending.EXITED, 7)

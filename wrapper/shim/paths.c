@@ -20,7 +20,7 @@ double seconds_setting(const char *name, double otherwise) {
   if (!text) return otherwise;
   char *end;
   double value = strtod(text, &end);
-  return *end == '\0' && value > 0 && value < 1e6 ? value : otherwise;
+  return *end == '\0' && value >= 0 && value < 1e6 ? value : otherwise;
 }
 
 bool join_path(char *out, const char *folder, const char *name) {

@@ -28,7 +28,7 @@ bool store_folder(char *out);
 void count_event(const char *reason);
 /* A set and non-empty environment variable, or NULL. */
 const char *setting(const char *name);
-/* A set of seconds from the environment, or the default where it is missing or no number. */
+/* A number of seconds from the environment, or the default where it is missing or no number. */
 double seconds_setting(const char *name, double otherwise);
 
 /* run.c */
