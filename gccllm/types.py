@@ -59,7 +59,7 @@ _VERDICT_MEANINGS: Mapping[VerdictKind, str] = {
     VerdictKind.WRONG_OUTPUT: "stdout, stderr or a written file differs from the recording",
     VerdictKind.WRONG_EXIT: "the exit status differs from the recording",
     VerdictKind.DIFFERS: "an input was found on which candidate and baseline differ",
-    VerdictKind.NOT_FASTER: "right, but not measurably faster",
+    VerdictKind.NOT_FASTER: "right, but not measurably faster, or another was faster still",
     VerdictKind.SUSPICIOUS: "too good to be true; not accepted",
     VerdictKind.UNJUDGED: "our own fault: it could not be judged",
 }

@@ -230,7 +230,7 @@ class Judge:
                 done, _ = self._measure(session, most_pairs=pairs)
         except RunFailed as error:
             return self._failed_run(error)
-        return _not_faster(done, "at a glance", admitted.tests_run)
+        return _not_faster(done, "at a glance, not chosen", admitted.tests_run)
 
     def confirm(self, admitted: Admitted) -> tuple[Verdict, Pairs]:
         """The rule of acceptance on fresh runs, then again, then under shifted code.
