@@ -13,15 +13,18 @@ from gccllm.commands.explain import explain
 from gccllm.commands.record import record
 from gccllm.commands.stats import stats
 from gccllm.commands.store import app as store_app
-from gccllm.errors import GccllmError
+from gccllm.errors import GccllmError, UsageError
 
 __all__ = ["app", "main"]
 
+# No rich markup: it would take [default] for a style, and break the lines of examples. Completion
+# comes as files (see completions/), so the options that install it are left out.
 app = typer.Typer(
     name="gccllm",
-    help="Record tests for gcc-llm, see what it did and why, check the machine.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    add_completion=False,
 )
 app.command()(record)
 app.command()(explain)
@@ -42,14 +45,34 @@ def options(
         bool, typer.Option("--version", callback=_version, is_eager=True, help="print it and exit")
     ] = False,
 ) -> None:
-    """Options of every command."""
+    """Record tests for gcc-llm, see what it did and why, check the machine.
+
+    \b
+    In this order:
+      gccllm doctor                          is this machine fit?
+      gccllm record -- ./prog 10 < input     make tests, in prog.tests
+      gcc-llm -O3 prog.c -o prog             build with them, faster
+      gccllm explain ./prog                  what was tried, and why it fell
+    """
     del version
 
 
 def main() -> None:
-    """The console script: our own errors are one line and status 1, never a traceback."""
+    """The console script: our own errors are one line, never a traceback.
+
+    Status 0: done; 1: could not be done, or found wrong; 2: the command line makes no sense.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        # assembly and file names hold bytes that a terminal's encoding may not know
+        reconfigure = getattr(stream, "reconfigure", None)
+        if reconfigure is not None:
+            reconfigure(errors="backslashreplace")
     try:
         app()
     except GccllmError as error:
         print(f"gccllm: error: {error}", file=sys.stderr)
-        sys.exit(1)
+        sys.exit(2 if isinstance(error, UsageError) else 1)
+
+
+if __name__ == "__main__":
+    main()

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
 from gccllm.asm.normalise import function_text
 from gccllm.asm.unit import parse
+from gccllm.commands.common import cell, existing_store, make_console, plain
 from gccllm.errors import StoreError
-from gccllm.paths import cache_dir
 from gccllm.store import Store
 from gccllm.types import VerdictKind
 
@@ -21,55 +21,103 @@ __all__ = ["explain"]
 
 
 def explain(
-    what: Annotated[str, typer.Argument(help="PROGRAM or PROGRAM:FUNCTION", metavar="PROGRAM")],
+    what: Annotated[
+        str,
+        typer.Argument(metavar="PROGRAM[:FUNCTION]", help="as it was linked: a path, or a name"),
+    ],
     side_by_side: Annotated[
-        bool, typer.Option("--asm/--no-asm", help="both assemblies of accepted functions")
+        bool, typer.Option("--asm/--no-asm", help="show both assemblies side by side")
     ] = True,
-    most: Annotated[int, typer.Option(help="how many verdicts to list")] = 30,
+    most: Annotated[int, typer.Option(metavar="N", min=1, help="how many verdicts to list")] = 30,
 ) -> None:
-    """Show every verdict on a program's candidates, with its evidence.
+    """Show the verdicts on a program's candidates, newest first, and why they fell.
 
-    With a function, or where a rewrite was accepted, both assemblies stand side by side.
+    Under them stand gcc's assembly and the newest accepted one side by side. Where a function
+    is named and nothing was accepted for it, that is the newest candidate that has it.
+
+    \b
+    Examples:
+      gccllm explain ./prog
+      gccllm explain prog:count --most 5
     """
-    program, _, function = what.partition(":")
-    console = Console()
-    with Store(cache_dir(), create=False) as store:
-        entries: list[dict[str, Any]] = list(store.judgements(_absolute(program), function))
-        entries = entries or list(store.judgements(Path(program).name, function))
+    program, function = _split(what)
+    with existing_store() as store:
+        entries = _entries(store, program, function)
     if not entries:
-        raise StoreError(f"nothing is recorded about {what}; was it linked with recordings?")
-    table = Table("verdict", "function", "proposer", "candidate", "why", title=escape(what))
-    for entry in entries[:most]:
-        kind = VerdictKind(entry["verdict"])
-        style = "green" if kind is VerdictKind.ACCEPTED else ""
+        about = f"function '{function}' of {program}" if function else program
+        raise StoreError(
+            f"nothing is recorded about {plain(about)}; was it linked by gcc-llm, with recordings?"
+        )
+    console = make_console()
+    _list(console, entries[:most], what)
+    if len(entries) > most:
+        console.print(f"  and {len(entries) - most} older ones; --most {len(entries)} shows all")
+    if side_by_side:
+        _assemblies(console, entries, function)
+
+
+def _split(what: str) -> tuple[str, str]:
+    """A colon may be part of a path; functions of C have neither colons nor slashes."""
+    program, colon, function = what.rpartition(":")
+    if not colon or "/" in function or Path(what).exists():
+        return what, ""
+    return program, function
+
+
+def _entries(store: Store, program: str, function: str) -> list[dict[str, Any]]:
+    path = Path(program)
+    names = [str(path.resolve()), str(path.absolute()), program] if path.exists() else [program]
+    try:
+        for name in dict.fromkeys([*names, path.name]):
+            found: list[dict[str, Any]] = list(store.judgements(name, function))
+            if found:
+                return found
+    except ValueError as error:
+        raise StoreError(f"the store at {store.folder} is damaged: {error}") from error
+    return []
+
+
+def _kind(entry: dict[str, Any]) -> VerdictKind:
+    try:
+        return VerdictKind(entry["verdict"])
+    except ValueError as error:
+        raise StoreError(f"a verdict of another version is stored: {error}") from error
+
+
+def _list(console: Console, entries: list[dict[str, Any]], what: str) -> None:
+    table = Table("verdict", "function", "proposer", "candidate", "speedup", "why")
+    table.title = cell(what)
+    for entry in entries:
+        kind = _kind(entry)
         names = ", ".join(entry["functions"]) or "*"
-        cells = [kind.value, names, entry["proposer"], entry["label"], entry["detail"]]
-        table.add_row(*map(escape, cells), style=style)
+        ratio = f"{entry['speedup']:.2f}×" if isinstance(entry["speedup"], float) else ""
+        cells = [kind.value, names, entry["proposer"], entry["label"], ratio, entry["detail"]]
+        table.add_row(*map(cell, cells), style="green" if kind is VerdictKind.ACCEPTED else "")
     console.print(table)
-    kinds = {VerdictKind(x["verdict"]) for x in entries[:most]}
-    for kind in sorted(kinds, key=lambda x: x.value):
+    for kind in sorted({_kind(x) for x in entries}, key=lambda x: x.value):
         console.print(f"  [bold]{kind.value}[/bold]: {kind.meaning}")
-    accepted = [x for x in entries if x["verdict"] == VerdictKind.ACCEPTED.value]
-    if side_by_side and accepted:
-        _show(console, accepted[0], function)
 
 
-def _show(console: Console, entry: dict[str, Any], function: str) -> None:
-    console.print(f"\n[bold]evidence[/bold] {escape(str(entry['evidence']))}")
+def _assemblies(console: Console, entries: list[dict[str, Any]], function: str) -> None:
+    accepted = [x for x in entries if _kind(x) is VerdictKind.ACCEPTED]
+    others = [x for x in entries if x not in accepted] if function else []
+    if not any(_show(console, entry, function) for entry in [*accepted, *others]) and function:
+        console.print(f"no candidate is kept that holds assembly of {plain(function)}")
+
+
+def _show(console: Console, entry: dict[str, Any], function: str) -> bool:
+    """Both versions of the entry's functions; False where it holds none of them."""
     before, after = parse(entry["baseline"]), parse(entry["text"])
-    for name in [function] if function else entry["functions"]:
-        if name not in before.functions or name not in after.functions:
-            continue
-        table = Table(f"{name}: gcc", f"{name}: {entry['label']}", title=None)
+    offered = [function] if function else entry["functions"]
+    names = [x for x in offered if x in before.functions and x in after.functions]
+    for name in names:
+        table = Table(cell(f"{name}: gcc"), cell(f"{name}: {entry['label']}"))
         left = function_text(before, name).splitlines()
         right = function_text(after, name).splitlines()
         for row in range(max(len(left), len(right))):
-            one = left[row] if row < len(left) else ""
-            other = right[row] if row < len(right) else ""
-            table.add_row(escape(one.expandtabs(8)), escape(other.expandtabs(8)))
+            sides = (left[row : row + 1], right[row : row + 1])
+            table.add_row(*(cell(x[0] if x else "") for x in sides))
         console.print(table)
-
-
-def _absolute(program: str) -> str:
-    path = Path(program)
-    return str(path.absolute()) if path.exists() else program
+    if names:
+        console.print("[bold]evidence[/bold]", cell(json.dumps(entry["evidence"])))
+    return bool(names)

@@ -6,49 +6,73 @@ import json
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
-from gccllm.paths import cache_dir
-from gccllm.store import Store
+from gccllm.commands.common import cell, existing_store, make_console
+from gccllm.errors import StoreError
 from gccllm.types import VerdictKind
 
-__all__ = ["MEANINGS", "stats"]
+__all__ = ["MEANINGS", "meaning", "stats"]
 
 MEANINGS = {
-    "shim:outcome:optimized": "programs made faster",
-    "shim:outcome:applied": "programs that got stored rewrites at their link",
-    "shim:outcome:fallback": "programs left as gcc made them, after trying",
-    "shim:outcome:no-tests": "links without recordings or without carried units",
-    "shim:apply:applied": "units replaced by a stored rewrite at compile time",
-    "shim:apply:no-rewrite": "units with known instructions but no rewrite for this ISA",
-    "shim:reason:baseline-fails": "gcc's own program failed its recordings",
-    "shim:reason:baseline-unjudged": "gcc's own program could not be judged",
-    "shim:reason:unreproducible": "the program could not be rebuilt from what it carries",
-    "shim:reason:nothing-faster": "no candidate passed the judge",
-    "shim:reason:no-sandbox": "no sandbox works here; see gccllm doctor",
-    "shim:reason:no-free-lane": "every timing core was busy",
-    "shim:reason:proposer-unusable": "a proposer could not work (server down, package missing)",
-    "shim:link:store-unusable": "the store could not be opened",
+    "outcome:optimized": "programs made faster",
+    "outcome:applied": "programs that got stored rewrites at their link",
+    "outcome:fallback": "programs left as gcc made them, after trying",
+    "outcome:no-tests": "links without recordings or without carried units",
+    "apply:applied": "units replaced by a stored rewrite at compile time",
+    "apply:no-rewrite": "units with known instructions but no rewrite for this ISA",
+    "reason:bad-option": "an option or a GCCLLM_ variable made no sense",
+    "reason:bad-recording": "a recording could not be read",
+    "reason:baseline-fails": "gcc's own program failed its recordings",
+    "reason:baseline-unjudged": "gcc's own program could not be judged",
+    "reason:no-free-lane": "every timing core was busy",
+    "reason:no-proposer": "there was nobody to ask for candidates",
+    "reason:no-recordings": "no recordings were named for the program",
+    "reason:no-sandbox": "no sandbox works here; see gccllm doctor",
+    "reason:no-units": "no object was compiled with recordings announced",
+    "reason:not-replaceable": "the linked program could not be replaced",
+    "reason:nothing-faster": "no candidate passed the judge",
+    "reason:proposer-unusable": "a proposer could not work (server down, package missing)",
+    "reason:sandbox-broke": "the sandbox broke down",
+    "reason:toolchain": "gcc, as or ld could not be used as needed",
+    "reason:unreproducible": "the program could not be rebuilt from what it carries",
+    "link:bad-option": "an option or a GCCLLM_ variable made no sense",
+    "link:store-unusable": "the store could not be opened",
+    "driver-crashed": "gccllm failed; gcc's result was kept",
+    "driver-killed": "gccllm took too long or was ended; gcc's result was kept",
+    "no-python": "the Python that has gccllm was not found",
+    "no-work-folder": "no temporary folder could be made",
+    "special-output": "the assembly went to a pipe or a device: left alone",
 }
 
 
 def stats(
     as_json: Annotated[bool, typer.Option("--json", help="as one JSON object")] = False,
 ) -> None:
-    """Show all counters: outcomes, reasons for falling back, verdicts."""
-    with Store(cache_dir()) as store:
+    """Show all counters: outcomes, reasons for falling back, verdicts.
+
+    \b
+    Examples:
+      gccllm stats
+      gccllm stats --json | jq '."verdict:accepted"'
+    """
+    with existing_store() as store:
         counters = store.counters()
     if as_json:
         typer.echo(json.dumps(counters, indent=1))
         return
     if not counters:
-        typer.echo("nothing was counted yet")
-        return
+        raise StoreError(f"nothing was counted yet in the store at {store.folder}")
     table = Table("what", "count", "meaning")
     for name, count in counters.items():
-        meaning = MEANINGS.get(name, "")
-        if name.startswith("verdict:"):
-            meaning = VerdictKind(name.removeprefix("verdict:")).meaning
-        table.add_row(name.removeprefix("shim:"), str(count), meaning)
-    Console().print(table)
+        shown = name.removeprefix("shim:")
+        table.add_row(cell(shown), str(count), cell(meaning(shown)))
+    make_console().print(table)
+
+
+def meaning(name: str) -> str:
+    """One line about a counter; nothing for one of another version."""
+    kind, _, word = name.partition(":")
+    if kind == "verdict":
+        return {x.value: x.meaning for x in VerdictKind}.get(word, "")
+    return MEANINGS.get(name, "")

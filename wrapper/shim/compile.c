@@ -138,7 +138,9 @@ int compile_main(int argc, char **argv, const char *tool) {
       const char *words[] = {"carry", output, given ? given : job.tests, NULL};
       deadly = run_driver(words, argv, seconds, false);
     } else if (fingerprint_file(output, &key) && index_contains(key)) {
-      const char *words[] = {"apply", output, NULL};
+      char hex[17];
+      snprintf(hex, sizeof hex, "%016llx", (unsigned long long)key);
+      const char *words[] = {"apply", output, hex, NULL};
       deadly = run_driver(words, argv, seconds, false);
     }
   }

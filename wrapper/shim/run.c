@@ -90,6 +90,15 @@ static double now(void) {
   return (double)at.tv_sec + (double)at.tv_nsec / 1e9;
 }
 
+/* Not "-m gccllm.driver": runpy alone costs as much as Python itself. */
+static char driver_code[] =
+    "import sys\n"
+    "try:\n"
+    "    from gccllm.driver import main\n"
+    "except ImportError:\n"
+    "    sys.exit(127)\n"
+    "sys.exit(main(sys.argv[1:]))\n";
+
 static _Noreturn void become_driver(const char *const *words, char **argv, bool talkative) {
   size_t count = 0, given = 0, at = 0;
   while (words[count]) count++;
@@ -97,18 +106,23 @@ static _Noreturn void become_driver(const char *const *words, char **argv, bool 
   char **full = calloc(count + given + 8, sizeof *full);
   char *python = find_python();
   if (!full) _exit(126);
-  static char isolated[] = "-I", module[] = "-m", driver[] = "gccllm.driver", end[] = "--";
+  static char isolated[] = "-I", command[] = "-c", end[] = "--";
   full[at++] = python;
   full[at++] = isolated;
-  full[at++] = module;
-  full[at++] = driver;
+  full[at++] = command;
+  full[at++] = driver_code;
   for (size_t i = 0; i < count; i++) full[at++] = strdup(words[i]);
   full[at++] = end;
   for (size_t i = 1; i <= given; i++) full[at++] = argv[i - 1];
   int empty = open("/dev/null", O_RDWR);
   if (empty < 0) _exit(126);
   dup2(empty, STDIN_FILENO);
-  /* gcc-llm says nothing that gcc would not say; stdout may be the unit itself (-S -o -). */
+  /* gcc-llm says nothing that gcc would not say; stdout may be the unit itself (-S -o -). What the
+   * user has to know all the same (an option that makes no sense) goes to a descriptor of its own. */
+  int told = dup(STDERR_FILENO);
+  char number[16];
+  snprintf(number, sizeof number, "%d", told);
+  setenv("GCCLLM_STDERR", number, 1);
   if (!talkative) dup2(empty, STDERR_FILENO);
   dup2(STDERR_FILENO, STDOUT_FILENO);
   if (empty > STDERR_FILENO) close(empty);
