@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import Annotated
 
@@ -17,14 +18,12 @@ from gccllm.errors import GccllmError, UsageError
 
 __all__ = ["app", "main"]
 
-# No rich markup: it would take [default] for a style, and break the lines of examples. Completion
-# comes as files (see completions/), so the options that install it are left out.
+# No rich markup: it would take [default] for a style, and break the lines of examples.
 app = typer.Typer(
     name="gccllm",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
-    add_completion=False,
 )
 app.command()(record)
 app.command()(explain)
@@ -62,6 +61,10 @@ def main() -> None:
 
     Status 0: done; 1: could not be done, or found wrong; 2: the command line makes no sense.
     """
+    # a child's pipe must not become one of the three because that one was closed
+    while (null := os.open(os.devnull, os.O_RDWR)) <= 2:
+        pass
+    os.close(null)
     for stream in (sys.stdout, sys.stderr):
         # assembly and file names hold bytes that a terminal's encoding may not know
         reconfigure = getattr(stream, "reconfigure", None)

@@ -12,7 +12,7 @@ from gccllm.asm.lines import symbols_of
 from gccllm.asm.objects import DataObject
 from gccllm.asm.unit import Unit
 
-__all__ = ["HELPFUL_EXTERNALS", "Refused", "bind_object", "image_of"]
+__all__ = ["HELPFUL_EXTERNALS", "Refused", "bind_object", "image_of", "realigned"]
 
 HELPFUL_EXTERNALS = frozenset(
     ("memcpy", "memset", "memmove", "memcmp", "strlen", "__stack_chk_fail")
@@ -22,6 +22,8 @@ HELPFUL_EXTERNALS = frozenset(
 _GCC_STATIC = re.compile(r"([A-Za-z_]\w*)\.(\d+)$")
 _CLANG_STATIC = re.compile(r"[A-Za-z_][\w.]*\.([A-Za-z_]\w*)(?:\.\d+)?$")
 _IMAGE_DEPTH = 6
+MOST_ALIGNED = 64
+"""bytes: what vector code asks for"""
 
 
 @dataclass(frozen=True)
@@ -110,9 +112,32 @@ def bind_object(base: Unit, donor: Unit, data: DataObject, foreign: bool) -> str
             if data.read_only:
                 return None
             raise Refused("data-differs", f"{data.name} is a constant in the unit")
-    if data.alignment > ours.alignment:
+    if data.alignment > ours.alignment and not _can_align(base, ours, data.alignment):
         raise Refused(
             "data-alignment",
             f"{data.name}: aligned to {data.alignment}, in the unit to {ours.alignment}",
         )
     return ours.name
+
+
+def _can_align(base: Unit, ours: DataObject, alignment: int) -> bool:
+    """Whether the base's own definition may be aligned further: zeroed data and plain constants
+    lie anywhere, .data keeps its layout, and a symbol that another object may define stays."""
+    if alignment > MOST_ALIGNED or (ours.is_global and base.interposable):
+        return False
+    plain = re.fullmatch(r"\.(?:bss|rodata)(?:\.[\w.$]+)?", ours.section) is not None
+    mergeable = re.match(r"\.rodata\.(?:cst|str)", ours.section) is not None
+    return plain and not mergeable
+
+
+def realigned(base: Unit, ours: DataObject, alignment: int) -> tuple[int, str]:
+    """The line of the base that changes, and what it becomes, so that ``ours`` is aligned."""
+    if not ours.common:
+        index = ours.lines.start
+        return index, f"\t.balign\t{alignment}\n{base.lines[index]}"
+    pattern = re.compile(rf"(\s*\.(?:l?comm)\s+{re.escape(ours.name)},\s*\d+)(?:,\s*\d+)?\s*")
+    for index, line in enumerate(base.lines):
+        found = pattern.fullmatch(line)
+        if found is not None:
+            return index, f"{found.group(1)},{alignment}"
+    raise Refused("data-alignment", f"{ours.name} is defined in an unknown way")

@@ -21,6 +21,7 @@ _ALIGN = re.compile(r"(\s*\.(?:p2align|balign|align))\s+(\d+)(?:\s*,\s*(\w*))?(?
 _SIZE = re.compile(r"\s*\.size\s+([^,\s]+)\s*,\s*(\.L\w+)-(\S+)$")
 _TYPE = re.compile(r"\s*\.type\s+([^,\s]+)\s*,\s*[@%](\w+)$")
 _LCOMM = re.compile(r"\s*\.lcomm\s+([^,\s]+)\s*,\s*(\d+)(?:\s*,\s*(\d+))?$")
+_FILLED = re.compile(r"\s*\.zero\s+(\d{1,4})\s*,\s*(-?\w+)$")
 _SET = re.compile(r"\s*(?:\.(?:set|equ|equiv)\s+(\.L[^,\s]+)\s*,|(\.L[\w.$]+)\s*=)\s*(.+)$")
 _TARGET = re.compile(r"([A-Za-z_.$][\w.$]*)((?:\s*[-+]\s*\d+)*)$")
 _MARKER = re.compile(r"\s*#(?:NO_)?APP\b")
@@ -95,6 +96,8 @@ def _statement(line: str) -> Iterator[str]:
         yield f"\t.size\t{found.group(1)}, .-{found.group(3)}" if same else line
     elif found := _TYPE.match(line):
         yield f"\t.type\t{found.group(1)}, @{found.group(2)}"
+    elif (found := _FILLED.match(line)) and int(found.group(1)) > 0:
+        yield "\t.byte\t" + ",".join([found.group(2)] * int(found.group(1)))
     elif found := _LCOMM.match(line):
         yield f"\t.local\t{found.group(1)}"
         yield f"\t.comm\t{found.group(1)},{found.group(2)},{found.group(3) or 1}"

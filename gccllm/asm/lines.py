@@ -35,7 +35,8 @@ class Line(str, Enum):
 
 _LABEL = re.compile(r'\s*("[^"]+"|[A-Za-z_.$][\w.$]*|\d+):')
 _ASSIGNMENT = re.compile(r"\s*[A-Za-z_.$][\w.$]*\s*=")
-_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"?|%\w+|@[A-Za-z_]\w*|\d\w*|[A-Za-z_.][\w.$]*')
+# Decorations of operands ({z}, {%k1}, {rn-sae}, {1to8}) hold no symbols.
+_TOKEN = re.compile(r'\{[^}]*\}|"(?:[^"\\]|\\.)*"?|%\w+|@[A-Za-z_]\w*|\d\w*|[A-Za-z_.][\w.$]*')
 _STATEMENT = re.compile(
     r"(\s*(?:(?:rep|repe|repz|repne|repnz|lock|notrack|bnd|data16|cs|ds|\{\w+\})\s+)*"
     r"[^\s#]+\s*)([^\n]*)"
@@ -101,7 +102,7 @@ def symbols_of(operands: str) -> Iterator[tuple[str, str]]:
         if pending:
             yield pending, ""
             pending = ""
-        if first not in '"%' and not first.isdigit() and token != ".":
+        if first not in '"%{' and not first.isdigit() and token != ".":
             pending = token
     if pending:
         yield pending, ""
@@ -120,7 +121,7 @@ def rename(line: str, mapping: Mapping[str, str] | Callable[[str], str]) -> str:
 
     def replace(found: re.Match[str]) -> str:
         token = found.group()
-        return token if token[0] in '"%@0123456789' or token == "." else get(token)
+        return token if token[0] in '"%@{0123456789' or token == "." else get(token)
 
     label = _LABEL.match(line)
     if label is not None:

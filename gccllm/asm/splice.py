@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from gccllm.asm.bind import HELPFUL_EXTERNALS, Refused, bind_object
+from gccllm.asm.bind import HELPFUL_EXTERNALS, Refused, bind_object, realigned
 from gccllm.asm.keep import COLD_SECTION, labels_wanted, replacement
 from gccllm.asm.lines import Line, label_of, rename, split_statement, symbols_of
 from gccllm.asm.model import reference_forms
@@ -85,6 +85,8 @@ class _Splicer:
         self.queue: list[tuple[str, str]] = []
         self.bound: dict[str, str] = {}
         self.assumed: set[str] = set()
+        self.aligned: dict[str, int] = {}
+        """the base's own data that the donor's code needs aligned further → bytes"""
 
     # What is wanted ------------------------------------------------------------------------------
 
@@ -170,6 +172,8 @@ class _Splicer:
             if name not in self.bound:
                 ours = bind_object(self.base, donor, data, self.foreign)
                 self.bound[name] = self._bring_object(data, name) if ours is None else ours
+                if ours is not None and data.alignment > self.base.objects[ours].alignment:
+                    self.aligned[ours] = max(self.aligned.get(ours, 1), data.alignment)
             return self.bound[name]
         if name in donor.aliases:
             return self._resolve_alias(name, branch)
@@ -358,6 +362,9 @@ class _Splicer:
         starts = {base.functions[n].start: n for n in self.names}
         last_start = min(starts)
         pending = list(blocks)
+        edited = dict(
+            realigned(base, base.objects[name], bytes_) for name, bytes_ in self.aligned.items()
+        )
         for index, line in enumerate(base.lines):
             if index in starts:
                 name = starts[index]
@@ -366,7 +373,7 @@ class _Splicer:
                     yield from pending
                 yield base.directive_at(base.functions[name].ranges[0].stop - 1)
             if index not in removed:
-                yield line
+                yield edited.get(index, line)
 
 
 def _address_taken(unit: Unit, name: str) -> bool:

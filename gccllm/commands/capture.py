@@ -1,7 +1,7 @@
 """Run a program in the sandbox until it is clear that it always does the same, and what.
 
-The runs differ in what must not matter: where the kernel loads the program, the clock's second,
-the program's own name. What is random once in a thousand runs, or changes from day to day, is
+The runs differ in what must not matter: where the kernel loads the program, and the clock's
+second. What is random once in a thousand runs, or changes from day to day, is
 not found here; the judge runs the baseline anew before it judges anything.
 """
 
@@ -19,40 +19,38 @@ from gccllm.sandbox.base import Ending, RunInput, RunLimits, RunResult, Sandbox
 
 __all__ = ["capture"]
 
-# What the judge calls the two sides. A program that prints its own name would fail there.
-NAMES = ("baseline", "candidate", "baseline")
+RUNS = 3
 SHOWN = 60
 
 
 def capture(
-    program: Path, args: tuple[str, ...], stdin: bytes, files: Path | None, sandbox: Sandbox
+    program: str, args: tuple[str, ...], stdin: bytes, files: Path | None, sandbox: Sandbox
 ) -> Expected:
-    """What ``program`` does with that input, under the limits that the judge will set.
+    """What ``program`` (a path, or a name on PATH) does, under the limits that the judge sets.
 
     Raises RecordingError where it can't be run or recorded, or where its runs differ.
     """
     executable = _executable(program)
+    clock = _may_read_clock(executable)
     limits = RunLimits()
     with tempfile.TemporaryDirectory(prefix="gccllm-record-") as folder:
         given = Path(folder, "stdin")
         given.write_bytes(stdin)
         case = RunInput(args=args, stdin=given, files=files)
-        programs = dict.fromkeys(NAMES, executable)
-        with sandbox.open(programs, [case], limits=limits) as session:
+        with sandbox.open({"program": executable}, [case], limits=limits) as session:
             second = int(time.time())
-            first = session.run(NAMES[0], 0)
+            first = session.run("program", 0)
             _must_end(program, first, limits)
-            for name in NAMES[1:]:
-                other = session.run(name, 0)
-                _must_agree(program, first, other)
-                if int(time.time()) == second:  # srand(time(0)) gives itself away in the next one
-                    time.sleep(second + 1.01 - time.time())
+            for more in range(1, RUNS):
+                if more == RUNS - 1 and clock and int(time.time()) == second:
+                    time.sleep(second + 1.01 - time.time())  # else srand(time(0)) looks the same
+                _must_agree(program, first, session.run("program", 0))
     status = first.code if first.ending is Ending.EXITED else -first.code
     return Expected(first.stdout, status, first.stderr or None, dict(first.files))
 
 
-def _executable(program: Path) -> Path:
-    found = shutil.which(str(program))
+def _executable(program: str) -> Path:
+    found = shutil.which(program)
     if found is None:
         raise RecordingError(f"there is no program '{program}'; name it as in ./prog")
     try:
@@ -65,7 +63,13 @@ def _executable(program: Path) -> Path:
     return Path(found)
 
 
-def _must_end(program: Path, result: RunResult, limits: RunLimits) -> None:
+def _may_read_clock(executable: Path) -> bool:
+    """By the names of functions that it imports, or holds where it is linked statically."""
+    content = executable.read_bytes()
+    return any(word in content for word in (b"time", b"clock", b"syscall"))
+
+
+def _must_end(program: str, result: RunResult, limits: RunLimits) -> None:
     """By itself, that is: an exit, or a signal of its own making."""
     why = {
         Ending.TIMED_OUT: f"it runs longer than the {limits.wall_seconds:.0f} s that a test may",
@@ -77,7 +81,7 @@ def _must_end(program: Path, result: RunResult, limits: RunLimits) -> None:
         raise RecordingError(f"{program} can't be recorded: {why}")
 
 
-def _must_agree(program: Path, first: RunResult, other: RunResult) -> None:
+def _must_agree(program: str, first: RunResult, other: RunResult) -> None:
     for what, one, two in (
         ("how it ends", _ending(first), _ending(other)),
         ("stdout", first.stdout, other.stdout),
@@ -89,7 +93,7 @@ def _must_agree(program: Path, first: RunResult, other: RunResult) -> None:
             raise RecordingError(
                 f"two runs of {program} with the same input differ in {what}: "
                 f"{_difference(one, two)}; only programs that always do the same can be tests "
-                "(look for clocks, random seeds, addresses, uninitialised memory, argv[0])"
+                "(look for clocks, random seeds, addresses, uninitialised memory)"
             )
 
 

@@ -23,7 +23,7 @@ def doctor(
         bool, typer.Option(help="time a program against itself, which takes some seconds")
     ] = True,
 ) -> None:
-    """Check gcc, gcc-llm, the sandbox, the timer, the store and the proposers.
+    """Check gcc, gcc-llm, the sandbox, the timer and the proposers.
 
     Exit status 1 when something keeps gcc-llm from optimising at all; arrows say what to do.
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from gccllm.asm.normalise import function_text
 from gccllm.asm.unit import parse
@@ -30,10 +30,11 @@ def explain(
     ] = True,
     most: Annotated[int, typer.Option(metavar="N", min=1, help="how many verdicts to list")] = 30,
 ) -> None:
-    """Show the verdicts on a program's candidates, newest first, and why they fell.
+    """Show the verdicts on a program's candidates, and why they fell.
 
-    Under them stand gcc's assembly and the newest accepted one side by side. Where a function
-    is named and nothing was accepted for it, that is the newest candidate that has it.
+    The newest comes first. Under them stand gcc's assembly and the newest accepted one side by
+    side. Where a function is named and nothing was accepted for it, that is the newest candidate
+    that has it.
 
     \b
     Examples:
@@ -111,7 +112,7 @@ def _show(console: Console, entry: dict[str, Any], function: str) -> bool:
     offered = [function] if function else entry["functions"]
     names = [x for x in offered if x in before.functions and x in after.functions]
     for name in names:
-        table = Table(cell(f"{name}: gcc"), cell(f"{name}: {entry['label']}"))
+        table = Table(*(Column(cell(f"{name}: {x}")) for x in ("gcc", entry["label"])))
         left = function_text(before, name).splitlines()
         right = function_text(after, name).splitlines()
         for row in range(max(len(left), len(right))):

@@ -25,7 +25,7 @@ PARTS = ("in", "out", "args", "exit", "err", "files", "written")
 def record(
     command: Annotated[
         list[str] | None,
-        typer.Argument(metavar="-- PROGRAM [ARGUMENT]...", help="what to run", show_default=False),
+        typer.Argument(metavar="PROGRAM", help="after --: the program, then its arguments"),
     ] = None,
     to: Annotated[
         Path | None,
@@ -70,8 +70,8 @@ def record(
         return
     if not command:
         raise UsageError("name a program: gccllm record -- ./prog ARGUMENT... < input")
-    program, args = Path(command[0]), tuple(command[1:])
-    folder = to or program.with_name(f"{program.stem}.tests")
+    program, args = command[0], tuple(command[1:])  # a Path would lose the "./" of ./prog
+    folder = to or Path(program).parent / f"{Path(program).stem}.tests"
     case = name or _next_number(folder)
     if (folder / f"{case}.out").exists() and not force:
         raise RecordingError(f"{folder} has a case '{case}'; choose another --name, or --force")

@@ -53,7 +53,7 @@ def list_rewrites() -> None:
 def show(
     rewrite_id: Annotated[str, typer.Argument(metavar="ID", help="as 'list' prints it")],
 ) -> None:
-    """Print one rewrite: its evidence, then the assembly that replaces the unit.
+    """Print a rewrite: evidence, then the assembly of its unit.
 
     \b
     Example:
@@ -80,7 +80,7 @@ def show(
 
 @app.command()
 def verify() -> None:
-    """Check the database, every rewrite and the index; status 1 if something is wrong.
+    """Check the database and all rewrites; status 1 if one is wrong.
 
     \b
     Example:

@@ -54,3 +54,8 @@ def test_single_lines(line: str, plain: str) -> None:
 
 def test_inline_assembly_stays_marked() -> None:
     assert canonical("\t#APP\n\tnop\n\t#NO_APP\n") == "#APP\n\tnop\n#NO_APP\n"
+
+
+def test_bytes_filled_by_zero_are_written_out() -> None:
+    assert canonical("\t.zero\t3,32\n") == "\t.byte\t32,32,32\n"
+    assert canonical("\t.zero\t16\n") == "\t.zero\t16\n"

@@ -195,9 +195,36 @@ def test_writable_data_is_the_bases_own_or_refused() -> None:
     text = spliced(base, donor_with(use, same), "f").text
     assert text.count(".comm") == 1
     assert refused(base, donor_with(use, same.replace(",4,4", ",8,4")), "f") == "data-size"
-    assert refused(base, donor_with(use, same.replace(",4,4", ",4,16")), "f") == "data-alignment"
+    assert refused(base, donor_with(use, same.replace(",4,4", ",4,128")), "f") == "data-alignment"
     other = same.replace("counter", "extra")
     assert refused(base, donor_with("incl\textra(%rip)", other), "f") == "new-data"
+
+
+def test_zeroed_data_is_aligned_as_the_donor_needs_it() -> None:
+    use = "incl\tcounter(%rip)"
+    base = parse(BASE)
+    wide = donor_with(use, "\t.local\tcounter\n\t.comm\tcounter,4,64\n")
+    assert "\t.comm\tcounter,4,64\n" in spliced(base, wide, "f").text
+    labelled = BASE.replace(
+        "\t.local\tcounter\n\t.comm\tcounter,4,4\n",
+        "\t.bss\n\t.align 4\n\t.type\tcounter, @object\n\t.size\tcounter, 4\ncounter:\n\t.zero\t4\n",
+    )
+    assert labelled != BASE
+    text = spliced(parse(labelled), wide, "f").text
+    assert "\t.balign\t64\ncounter:\n" in text
+    assert parse(text).objects["counter"].alignment == 64
+    initialised = labelled.replace("\t.bss\n", "\t.data\n").replace(".zero\t4", ".long\t7")
+    donor = donor_with(
+        use,
+        "\t.data\n\t.align 64\n\t.type\tcounter, @object\n\t.size\tcounter, 4\n"
+        "counter:\n\t.long\t7\n",
+    )
+    assert refused(parse(initialised), donor, "f") == "data-alignment"
+
+
+def test_operand_decorations_are_no_symbols() -> None:
+    donor = donor_with("vpaddd\t%zmm0, %zmm1, %zmm2{%k1}{z}")
+    assert "{%k1}{z}" in spliced(parse(BASE), donor, "f").text
 
 
 def test_other_refusals() -> None:

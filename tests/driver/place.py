@@ -29,9 +29,10 @@ class Place:
         self.script("exit 0")
 
     def script(self, text: str) -> None:
-        """``$mode`` and ``$target`` are the driver's first two words."""
+        """``$mode`` and ``$target`` are the driver's first two words (after -I -c CODE)."""
         self.python.write_text(
-            f"#!/bin/sh\nprintf '%s\\n' \"$*\" >>'{self.log}'\nmode=$4 target=$5\n{text}\n"
+            f"#!/bin/sh\nshift 3\nprintf '%s\\n' \"$*\" >>'{self.log}'\n"
+            f"mode=$1 target=$2\n{text}\n"
         )
         self.python.chmod(0o755)
 

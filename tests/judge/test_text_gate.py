@@ -123,3 +123,15 @@ def test_clang_says_little_else(options: list[str]) -> None:
     plain = re.sub(r"(?m)^\t\.addrsig.*\n", "", texts[1])
     assert plain != texts[1]
     assert check_text(plain, texts[0]) == []
+
+
+def test_common_data_may_be_aligned_otherwise_but_not_grow() -> None:
+    base = "\t.local\ta\n\t.comm\ta,80,32\n"
+    assert check_text("\t.local\ta\n\t.comm\ta,80,64\n", base) == []
+    for bad in (
+        "\t.comm\ta,81,32\n",
+        "\t.comm\tb,80,32\n",
+        "\t.comm\ta,80,4096\n",
+        "\t.comm\ta,80\n",
+    ):
+        assert [x.rule for x in check_text(bad, base)] == ["not-in-baseline"], bad

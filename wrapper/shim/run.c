@@ -119,10 +119,11 @@ static _Noreturn void become_driver(const char *const *words, char **argv, bool 
   dup2(empty, STDIN_FILENO);
   /* gcc-llm says nothing that gcc would not say; stdout may be the unit itself (-S -o -). What the
    * user has to know all the same (an option that makes no sense) goes to a descriptor of its own. */
-  int told = dup(STDERR_FILENO);
-  char number[16];
-  snprintf(number, sizeof number, "%d", told);
-  setenv("GCCLLM_STDERR", number, 1);
+  if (strcmp(words[0], "link") == 0) {
+    char number[16];
+    snprintf(number, sizeof number, "%d", dup(STDERR_FILENO));
+    setenv("GCCLLM_STDERR", number, 1);
+  }
   if (!talkative) dup2(empty, STDERR_FILENO);
   dup2(STDERR_FILENO, STDOUT_FILENO);
   if (empty > STDERR_FILENO) close(empty);

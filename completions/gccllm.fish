@@ -1,0 +1,1 @@
+complete --command gccllm --no-files --arguments "(env _GCCLLM_COMPLETE=complete_fish _TYPER_COMPLETE_FISH_ACTION=get-args _TYPER_COMPLETE_ARGS=(commandline -cp) gccllm)" --condition "env _GCCLLM_COMPLETE=complete_fish _TYPER_COMPLETE_FISH_ACTION=is-args _TYPER_COMPLETE_ARGS=(commandline -cp) gccllm"
