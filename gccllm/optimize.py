@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from gccllm import __version__
 from gccllm.asm.normalise import fingerprint, same_code, unit_key
 from gccllm.errors import StoreError
 from gccllm.judge.judge import Judge
@@ -359,7 +360,7 @@ class Optimizer:
         parts = [repr(x) for x in sorted(map(repr, keys.values()))]
         settings = self.settings
         parts += [self.recording.digest(), settings.model, settings.isa, repr(settings.proposers)]
-        parts += [repr((settings.budget, settings.samples, settings.refine))]
+        parts += [__version__, repr((settings.budget, settings.samples, settings.refine))]
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
     def _with_store(self, action: Callable[[Store], None]) -> None:

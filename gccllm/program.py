@@ -23,6 +23,7 @@ __all__ = ["Build", "BuildStep", "Program"]
 LINK_LIMITS = process.Limits(cpu_seconds=60, file_size=1 << 30)
 LINK_TIMEOUT = 60.0
 AR_MAGIC = b"!<arch>\n"
+RUNTIME_LIBRARIES = ("-lgcc", "-lgcc_s", "-lc", "--start-group")
 
 
 @dataclass(frozen=True)
@@ -108,8 +109,8 @@ class Program:
     ) -> Build | BuildStep:
         """Link the program with the assembly of ``replaced`` units in place of their own.
 
-        ``extra`` options and objects go to the end of the link, ``before`` objects stand in
-        front of the program's first object (they shift its code).
+        ``extra`` options and objects go in front of the compiler's own libraries, where gcc puts
+        a user's; ``before`` objects in front of the program's first one (they shift its code).
         """
         objects: dict[str, Path] = {}
         for unit, frame in self.units.items():
@@ -126,11 +127,18 @@ class Program:
                 inserts[place.position] = [str(objects[x]) for x in place.units]
         first = min((x.position for x in self._places), default=len(argv))
         command: list[str] = []
+        runtime = next(
+            (i for i, x in enumerate(argv) if i > first and x in RUNTIME_LIBRARIES), len(argv)
+        )
         for position, argument in enumerate(argv):
             if position == first:
                 command += [str(x) for x in before]
+            if position == runtime:
+                command += extra
             command += inserts.get(position, [argument])
-        command += [*extra, "-z", "noexecstack", "-o", str(out)]
+        if runtime == len(argv):
+            command += extra
+        command += ["-z", "noexecstack", "-o", str(out)]
         linked = process.run(
             [self.toolchain.collect2, *command],
             cwd=self.directory,

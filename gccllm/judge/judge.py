@@ -258,7 +258,8 @@ class Judge:
             files: dict[str, bytes] = {}
             with self._session({"instrumented": built.executable}, RunLimits()) as session:
                 for index in range(len(self.recording.cases)):
-                    files.update(session.run("instrumented", index).files)
+                    done = session.run("instrumented", index)
+                    files.update({f"{index}/{name}": x for name, x in done.files.items()})
             return files
 
         return run

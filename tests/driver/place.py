@@ -31,8 +31,7 @@ class Place:
     def script(self, text: str) -> None:
         """``$mode`` and ``$target`` are the driver's first two words (after -I -c CODE)."""
         self.python.write_text(
-            f"#!/bin/sh\nshift 3\nprintf '%s\\n' \"$*\" >>'{self.log}'\n"
-            f"mode=$1 target=$2\n{text}\n"
+            f"#!/bin/sh\nshift 3\nprintf '%s\\n' \"$*\" >>'{self.log}'\nmode=$1 target=$2\n{text}\n"
         )
         self.python.chmod(0o755)
 
