@@ -35,7 +35,8 @@ imports: $(STAMP)
 	$(BIN)/lint-imports
 
 bench: $(STAMP)
-	$(BIN)/python bench/overhead.py
+	$(BIN)/python -m bench.overhead
+	$(BIN)/python -m bench.control --trials 200
 
 demo: $(STAMP)
 	$(BIN)/python scripts/demo.py

@@ -3,24 +3,29 @@
 Cases: ``pass`` (empty store: front and shim only), ``miss`` (an index without this unit), ``hit``
 (an index with this unit; the rewrite is left to the installed driver, or to ``--python``).
 
-    python bench/overhead.py --case pass --case miss --runs 40 --json overhead.json
+    python -m bench.overhead --case pass --case miss --runs 40 --json overhead.json
 """
 
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import os
 import random
 import resource
 import shutil
 import statistics
-import struct
 import subprocess
 import sys
 import tempfile
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+
+from gccllm.asm.normalise import fingerprint, unit_key
+from gccllm.store import Rewrite, Store, UnitKey
+from gccllm.toolchain import Toolchain
+from gccllm.types import Speedup
 
 __all__ = ["CASES", "Row", "measure"]
 
@@ -69,18 +74,38 @@ def lay_out(prefix: Path) -> Path:
     return front
 
 
-def fill_store(store: Path, case: str, shim: Path, folder: Path, env: dict[str, str]) -> None:
-    """Write the index of a case: none, one of other units, or one that holds main.c's."""
+def fill_store(store: Path, case: str, folder: Path, env: dict[str, str]) -> None:
+    """A store with nothing, with rewrites of other units, or with one of main.c's too."""
     store.mkdir()
     if case == "pass":
         return
-    keys = [random.Random(i).randrange(1 << 64) for i in range(10_000)]
-    if case == "hit":
-        subprocess.run(["gcc", "-O3", "-S", "main.c"], cwd=folder, env=env, check=True, timeout=60)
-        answer = subprocess.check_output([shim, "--gccllm-fingerprint", folder / "main.s"])
-        keys.append(int(answer, 16))
-    packed = struct.pack(f"<Q{len(keys)}Q", len(keys), *sorted(keys))
-    (store / "index").write_bytes(b"GCCLLMX1" + packed)
+    subprocess.run(["gcc", "-O3", "-S", "main.c"], cwd=folder, env=env, check=True, timeout=60)
+    baseline = (folder / "main.s").read_bytes()
+    text = baseline.decode()
+    toolchain = Toolchain("gcc")
+    rewrite = Rewrite(
+        key=UnitKey(unit_key(text), toolchain.identity.digest, toolchain.isa("target", ()).name),
+        fingerprint=fingerprint(baseline),
+        unit="main",
+        baseline_sha=hashlib.sha256(baseline).hexdigest(),
+        baseline=text,
+        text=text.replace("\tret\n", "\tnop\n\tret\n"),
+        functions=("work",),
+        proposer="bench",
+        label="a nop",
+        assurance="tests",
+        speedup=Speedup(1.1, 1.1, 1.1, 20),
+        evidence={},
+        program="main",
+    )
+    with Store(store) as opened:
+        if case == "hit":
+            opened.put(rewrite)
+        for number in range(50):
+            other = UnitKey(str(number), rewrite.key.compiler, rewrite.key.isa)
+            opened.put(
+                replace(rewrite, key=other, fingerprint=random.Random(number).getrandbits(64))
+            )
 
 
 def interval(differences: list[float]) -> tuple[float, float]:
@@ -100,8 +125,7 @@ def measure(case: str, runs: int, python: str) -> Row:
         front = lay_out(folder / "prefix")
         kept = {k: v for k, v in os.environ.items() if not k.startswith("GCCLLM")}
         env = {**kept, "GCCLLM_STORE": str(folder / "store"), "GCCLLM_PYTHON": python}
-        shim = folder / "prefix" / "libexec" / "gccllm" / "cc1"
-        fill_store(folder / "store", case, shim, folder, env)
+        fill_store(folder / "store", case, folder, env)
         times: dict[str, list[float]] = {"gcc": [], str(front): []}
         for run in range(runs + 2):
             order = list(times)
@@ -110,6 +134,9 @@ def measure(case: str, runs: int, python: str) -> Row:
                 spent = cpu_of([compiler, "-O3", "-c", "main.c"], folder, env)
                 if run >= 2:  # the first two fill caches
                     times[compiler].append(spent * 1e3)
+        subprocess.run([str(front), "-O3", "-S", "main.c"], cwd=folder, env=env, check=True)
+        if ("\tnop\n" in (folder / "main.s").read_text()) != (case == "hit"):
+            raise SystemExit(f"{case}: a rewrite was applied where none is, or the reverse")
     plain, ours = times.values()
     differences = [ours[i] - plain[i] for i in range(runs)]
     low, high = interval(differences)

@@ -207,7 +207,8 @@ def test_zeroed_data_is_aligned_as_the_donor_needs_it() -> None:
     assert "\t.comm\tcounter,4,64\n" in spliced(base, wide, "f").text
     labelled = BASE.replace(
         "\t.local\tcounter\n\t.comm\tcounter,4,4\n",
-        "\t.bss\n\t.align 4\n\t.type\tcounter, @object\n\t.size\tcounter, 4\ncounter:\n\t.zero\t4\n",
+        "\t.bss\n\t.align 4\n\t.type\tcounter, @object\n\t.size\tcounter, 4\n"
+        "counter:\n\t.zero\t4\n",
     )
     assert labelled != BASE
     text = spliced(parse(labelled), wide, "f").text

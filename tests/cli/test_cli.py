@@ -26,12 +26,12 @@ COMMANDS = [
 ]
 
 
-def test_the_version_is_the_packages(gccllm: Command) -> None:
-    assert gccllm("--version").out == f"gccllm {package.__version__}\n"
+def test_the_version_is_the_packages(inside: Command) -> None:
+    assert inside("--version").out == f"gccllm {package.__version__}\n"
 
 
-def test_help_lists_the_commands_in_the_order_of_use(gccllm: Command) -> None:
-    done = gccllm("--help", env={"COLUMNS": "80"})
+def test_help_lists_the_commands_in_the_order_of_use(inside: Command) -> None:
+    done = inside("--help", env={"COLUMNS": "80"})
     assert done.status == 0
     listed = done.out[done.out.index("Commands:") :].splitlines()[1:]
     assert [x.split()[0] for x in listed] == ["record", "explain", "stats", "doctor", "store"]
@@ -40,8 +40,8 @@ def test_help_lists_the_commands_in_the_order_of_use(gccllm: Command) -> None:
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
-def test_every_help_has_an_example(gccllm: Command, command: tuple[str, ...]) -> None:
-    done = gccllm(*command, "--help", env={"COLUMNS": "80"})
+def test_every_help_has_an_example(inside: Command, command: tuple[str, ...]) -> None:
+    done = inside(*command, "--help", env={"COLUMNS": "80"})
     assert done.status == 0
     at = done.out.index("Example")
     assert f"\n    gccllm {' '.join(command)}" in done.out[at:]
@@ -59,8 +59,8 @@ def test_every_help_has_an_example(gccllm: Command, command: tuple[str, ...]) ->
     ],
     ids=" ".join,
 )
-def test_what_is_unknown_is_status_2(gccllm: Command, arguments: tuple[str, ...]) -> None:
-    done = gccllm(*arguments)
+def test_what_is_unknown_is_status_2(inside: Command, arguments: tuple[str, ...]) -> None:
+    done = inside(*arguments)
     assert (done.status, done.out) == (2, "")
     assert "Error" in done.err
 

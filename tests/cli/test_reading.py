@@ -23,8 +23,8 @@ READERS = [
 ]
 
 
-def test_explain_shows_verdicts_and_both_assemblies(gccllm: Command, filled: Filled) -> None:
-    done = gccllm("explain", "prog")
+def test_explain_shows_verdicts_and_both_assemblies(inside: Command, filled: Filled) -> None:
+    done = inside("explain", "prog")
     assert (done.status, done.err) == (0, "")
     lines = done.out.splitlines()
     rows = [x for x in lines if "│" in x and "sample" in x and "gcc" not in x]
@@ -43,8 +43,8 @@ def test_explain_shows_verdicts_and_both_assemblies(gccllm: Command, filled: Fil
 
 
 @pytest.mark.parametrize("what", ["prog", "/build/prog", "prog:count", "/build/prog:count"])
-def test_a_program_is_named_by_path_or_name(gccllm: Command, filled: Filled, what: str) -> None:
-    done = gccllm("explain", what, "--no-asm", "--most", "1")
+def test_a_program_is_named_by_path_or_name(inside: Command, filled: Filled, what: str) -> None:
+    done = inside("explain", what, "--no-asm", "--most", "1")
     assert done.status == 0
     assert "accepted" in done.out
     assert "popcnt" not in done.out
@@ -52,18 +52,18 @@ def test_a_program_is_named_by_path_or_name(gccllm: Command, filled: Filled, wha
 
 
 def test_a_function_without_success_shows_its_newest_candidate(
-    gccllm: Command, filled: Filled
+    inside: Command, filled: Filled
 ) -> None:
     with sqlite3.connect(filled.folder / "store.sqlite") as db:
         db.execute("DELETE FROM judgements WHERE verdict = 'accepted'")
-    assert "count: gcc" not in gccllm("explain", "prog").out
-    assert "count: sample 2" in gccllm("explain", "prog:count").out
+    assert "count: gcc" not in inside("explain", "prog").out
+    assert "count: sample 2" in inside("explain", "prog:count").out
 
 
 def test_what_a_candidate_says_never_reaches_the_terminal_raw(
-    gccllm: Command, filled: Filled
+    inside: Command, filled: Filled
 ) -> None:
-    done = gccllm("explain", "prog", env={"FORCE_COLOR": "1", "COLUMNS": "300"})
+    done = inside("explain", "prog", env={"FORCE_COLOR": "1", "COLUMNS": "300"})
     assert "\x1b]0" not in done.out
     assert "\x1b[2J" not in done.out
     assert "sample [red]1[/red] \\x1b]0;owned\\x07 :0:" in done.out
@@ -72,9 +72,9 @@ def test_what_a_candidate_says_never_reaches_the_terminal_raw(
 @pytest.mark.parametrize("columns", ["1", "20", "40"])
 @pytest.mark.parametrize("command", [("explain", "prog"), ("stats",), ("store", "list")])
 def test_narrow_terminals_are_survived(
-    gccllm: Command, filled: Filled, columns: str, command: tuple[str, ...]
+    inside: Command, filled: Filled, columns: str, command: tuple[str, ...]
 ) -> None:
-    done = gccllm(*command, env={"COLUMNS": columns})
+    done = inside(*command, env={"COLUMNS": columns})
     assert (done.status, done.err) == (0, "")
 
 
@@ -86,20 +86,20 @@ def test_an_encoding_without_the_signs_is_survived(gccllm: Command, filled: Fill
         assert done.out.isascii()
 
 
-def test_stats_counts_and_explains(gccllm: Command, filled: Filled) -> None:
-    done = gccllm("stats")
+def test_stats_counts_and_explains(inside: Command, filled: Filled) -> None:
+    done = inside("stats")
     assert done.status == 0
     assert VerdictKind.ACCEPTED.meaning in done.out
     assert MEANINGS["reason:no-sandbox"] in done.out
     assert "new-in-the-future" in done.out
-    counted = json.loads(gccllm("stats", "--json").out)
+    counted = json.loads(inside("stats", "--json").out)
     assert counted["verdict:accepted"] == 1
     assert counted["shim:outcome:optimized"] == 1
 
 
-def test_events_alone_are_enough_for_stats(gccllm: Command, own_store: Path) -> None:
+def test_events_alone_are_enough_for_stats(inside: Command, own_store: Path) -> None:
     (own_store / "events").write_text("apply:applied\n")
-    assert json.loads(gccllm("stats", "--json").out) == {"shim:apply:applied": 1}
+    assert json.loads(inside("stats", "--json").out) == {"shim:apply:applied": 1}
 
 
 def test_every_verdict_and_outcome_has_a_meaning() -> None:
@@ -108,44 +108,44 @@ def test_every_verdict_and_outcome_has_a_meaning() -> None:
     assert meaning("no-such") == ""
 
 
-def test_store_list_and_show(gccllm: Command, filled: Filled) -> None:
-    done = gccllm("store", "list")
+def test_store_list_and_show(inside: Command, filled: Filled) -> None:
+    done = inside("store", "list")
     assert done.status == 0
     row = next(x for x in done.out.splitlines() if "slow.c" in x).split("│")
     cells = [x.strip() for x in row[1:-1]]
     assert cells[1:7] == ["slow.c", "count", "model", "2.50 (2.40–2.60)", "target-1", "tests"]
-    shown = gccllm("store", "show", cells[0][:6])
+    shown = inside("store", "show", cells[0][:6])
     assert shown.status == 0
     head = [x for x in shown.out.splitlines() if x.startswith("# ")]
     assert head[0] == "# slow.c: count"
     assert head[2] == "# 2.500× (2.400–2.600) in /build/prog"
     assert shown.out.endswith(filled.fast)
-    missing = gccllm("store", "show", "xyz")
+    missing = inside("store", "show", "xyz")
     assert (missing.status, missing.out) == (1, "")
     assert "begins with 'xyz'" in missing.err
 
 
-def test_verify_finds_what_is_wrong_and_gc_mends_the_index(gccllm: Command, filled: Filled) -> None:
-    assert gccllm("store", "verify").out == "the store is sound\n"
+def test_verify_finds_what_is_wrong_and_gc_mends_the_index(inside: Command, filled: Filled) -> None:
+    assert inside("store", "verify").out == "the store is sound\n"
     (filled.folder / "index").write_bytes(b"nonsense")
-    broken = gccllm("store", "verify")
+    broken = inside("store", "verify")
     assert broken.status == 1
     assert "the index does not match the rewrites" in broken.out
     quick = filled.folder / "applied" / "0123-4567"
     quick.parent.mkdir()
     quick.write_text("made of a rewrite")
-    assert gccllm("store", "gc").out == "rows removed: 0\n"
+    assert inside("store", "gc").out == "rows removed: 0\n"
     assert not quick.exists()
-    assert gccllm("store", "verify").status == 0
-    assert gccllm("store", "gc", "--days", "0").out == "rows removed: 4\n"
-    assert "holds no rewrite yet" in gccllm("store", "list").err
+    assert inside("store", "verify").status == 0
+    assert inside("store", "gc", "--days", "0").out == "rows removed: 4\n"
+    assert "holds no rewrite yet" in inside("store", "list").err
 
 
 @pytest.mark.parametrize("command", READERS, ids=" ".join)
 def test_without_a_store_that_is_said(
-    gccllm: Command, own_store: Path, command: tuple[str, ...]
+    inside: Command, own_store: Path, command: tuple[str, ...]
 ) -> None:
-    done = gccllm(*command)
+    done = inside(*command)
     assert (done.status, done.out) == (1, "")
     assert done.err == (
         f"gccllm: error: there is no store at {own_store} yet; gcc-llm makes it at its first link\n"
@@ -155,10 +155,10 @@ def test_without_a_store_that_is_said(
 
 @pytest.mark.parametrize("command", READERS, ids=" ".join)
 def test_a_corrupt_store_is_one_line(
-    gccllm: Command, own_store: Path, command: tuple[str, ...]
+    inside: Command, own_store: Path, command: tuple[str, ...]
 ) -> None:
     (own_store / "store.sqlite").write_bytes(b"SQLite format 3\0" + b"\xff" * 5000)
-    done = gccllm(*command)
+    done = inside(*command)
     assert done.status == 1
     assert f"gccllm: error: the store at {own_store}" in done.err
     assert done.err.count("\n") == 1
@@ -166,10 +166,10 @@ def test_a_corrupt_store_is_one_line(
 
 @pytest.mark.parametrize("command", [("explain", "prog"), ("stats",), ("store", "list")])
 def test_an_empty_store_is_one_line(
-    gccllm: Command, own_store: Path, command: tuple[str, ...]
+    inside: Command, own_store: Path, command: tuple[str, ...]
 ) -> None:
     Store(own_store).close()
-    done = gccllm(*command)
+    done = inside(*command)
     assert (done.status, done.out) == (1, "")
     assert done.err.startswith("gccllm: error: ")
     assert done.err.count("\n") == 1
@@ -187,18 +187,18 @@ def test_an_empty_store_is_one_line(
     ],
 )
 def test_a_damaged_row_is_one_line(
-    gccllm: Command, filled: Filled, statement: str, command: tuple[str, ...]
+    inside: Command, filled: Filled, statement: str, command: tuple[str, ...]
 ) -> None:
     with sqlite3.connect(filled.folder / "store.sqlite") as db:
         db.execute(statement)
-    done = gccllm(*command)
+    done = inside(*command)
     assert done.status == 1
     assert (done.err or done.out).count("\n") <= 2
     assert "Traceback" not in done.err
 
 
-def test_nothing_about_a_program_is_one_line(gccllm: Command, filled: Filled) -> None:
+def test_nothing_about_a_program_is_one_line(inside: Command, filled: Filled) -> None:
     for what in ("other", "prog:nothing", "/elsewhere/prog:count:x"):
-        done = gccllm("explain", what)
+        done = inside("explain", what)
         assert (done.status, done.out) == (1, "")
         assert "nothing is recorded about" in done.err

@@ -20,7 +20,6 @@ VARIABLES = {
     "-fllm-samples=3": "GCCLLM_SAMPLES=3",
     "-fllm-refine=2": "GCCLLM_REFINE=2",
     "-fllm-report=r.json": "GCCLLM_REPORT=r.json",
-    "-fllm-lock=l": "GCCLLM_LOCK=l",
     "-fllm-store=s=t": "GCCLLM_STORE=s=t",
     "-fllm-verbose": "GCCLLM_VERBOSE=1",
 }
