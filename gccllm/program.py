@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from gccllm import process
-from gccllm.asm.carry import Frame, read_object
+from gccllm.asm.carry import SECTION, Frame, read_object
 from gccllm.errors import ToolchainError
 from gccllm.toolchain import Toolchain
 
@@ -47,6 +47,7 @@ class _Place:
     """An argument of the link that carries units; ``members`` for an archive."""
 
     position: int
+    path: Path
     units: list[str] = field(default_factory=list)
     members: dict[str, list[str]] = field(default_factory=dict)
 
@@ -157,28 +158,44 @@ class Program:
     def _find_places(self) -> None:
         skip = False
         for position, argument in enumerate(self.argv):
-            if skip or argument.startswith("-"):
-                skip = argument in ("-o", "-L", "-l", "-m", "-z", "-dynamic-linker", "-T", "-u")
+            if skip or (argument.startswith("-") and not argument.startswith("-l")):
+                skip = argument in ("-o", "-L", "-m", "-z", "-dynamic-linker", "-T", "-u")
                 continue
-            path = self.directory / argument
-            if not path.is_file():
+            path = self._library(argument[2:]) if argument[:2] == "-l" else self._plain(argument)
+            if path is None:
                 continue
             if _is_archive(path):
                 self._find_members(position, path)
                 continue
             frames = read_object(path)
             if frames:
-                place = _Place(position)
+                place = _Place(position, path)
                 place.units = [self._add(frame) for frame in frames]
                 self._places.append(place)
 
+    def _plain(self, argument: str) -> Path | None:
+        path = self.directory / argument
+        return path if path.is_file() else None
+
+    def _library(self, name: str) -> Path | None:
+        """What ``-lNAME`` means to ld; only an archive can carry units."""
+        for folder in (x[2:] for x in self.argv if x.startswith("-L") and len(x) > 2):
+            if "-static" not in self.argv and (self.directory / folder / f"lib{name}.so").exists():
+                return None
+            path = self.directory / folder / f"lib{name}.a"
+            if path.is_file():
+                return path
+        return None
+
     def _find_members(self, position: int, archive: Path) -> None:
+        if SECTION.encode() not in archive.read_bytes():
+            return
         folder = self.scratch / f"archive-{position}"
         folder.mkdir(parents=True, exist_ok=True)
         done = process.run(["ar", "x", str(archive)], cwd=folder, timeout=LINK_TIMEOUT)
         if not done.ok:
             return
-        place = _Place(position)
+        place = _Place(position, archive)
         for member in sorted(folder.iterdir()):
             frames = read_object(member)
             if frames:
@@ -194,7 +211,7 @@ class Program:
         return name
 
     def _archive(self, place: _Place, objects: Mapping[str, Path]) -> Path:
-        original = self.directory / self.argv[place.position]
+        original = place.path
         names = [objects[x].name for units in place.members.values() for x in units]
         digest = hashlib.sha256(" ".join(names).encode()).hexdigest()[:16]
         out = self.scratch / f"{digest}-{original.name}"

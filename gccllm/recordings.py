@@ -95,7 +95,7 @@ def _load_case(folder: Path, name: str) -> Case:
     except ValueError as error:
         raise RecordingError(f"{status} must hold one number") from error
     given = RunInput(
-        args=tuple(arguments.read_text(errors="surrogateescape").splitlines() if arguments else ()),
+        args=_lines(arguments) if arguments else (),
         stdin=part("in"),
         files=part("files"),
     )
@@ -120,7 +120,8 @@ def save_case(
         folder.mkdir(parents=True, exist_ok=True)
         (folder / f"{name}.in").write_bytes(stdin)
         if args:
-            (folder / f"{name}.args").write_text("".join(f"{x}\n" for x in args))
+            lines = "".join(f"{x}\n" for x in args)
+            (folder / f"{name}.args").write_bytes(lines.encode("utf-8", "surrogateescape"))
         if expected.exit_status:
             (folder / f"{name}.exit").write_text(f"{expected.exit_status}\n")
         if expected.stderr:
@@ -162,6 +163,12 @@ def _foreign_pairs(source: Path) -> Iterator[tuple[str, Path, Path]]:
             if expected.is_file():
                 yield given.stem, given, expected
                 break
+
+
+def _lines(path: Path) -> tuple[str, ...]:
+    """One a line; only a line feed ends one (an argument may hold any other break)."""
+    text = path.read_bytes().decode("utf-8", "surrogateescape")
+    return tuple(text.removesuffix("\n").split("\n")) if text else ()
 
 
 def _natural(name: str) -> tuple[tuple[int, int | str], ...]:

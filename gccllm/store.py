@@ -241,10 +241,10 @@ class Store:
                         entry.unit,
                         json.dumps(entry.functions),
                         entry.proposer,
-                        entry.label,
+                        _plain(entry.label),
                         verdict.kind.value,
-                        verdict.detail,
-                        json.dumps(dict(verdict.evidence)),
+                        _plain(verdict.detail),
+                        json.dumps({**verdict.evidence, "tests_run": verdict.tests_run}),
                         ratio.ratio if ratio else None,
                         ratio.low if ratio else None,
                         ratio.high if ratio else None,
@@ -408,6 +408,11 @@ def _translated(where: Path) -> Iterator[None]:
         yield
     except (sqlite3.Error, OSError, zlib.error, UnicodeError) as error:
         raise StoreError(f"the store at {where} can't be used: {error}") from error
+
+
+def _plain(text: str) -> str:
+    """Text that is valid Unicode: labels and details may quote bytes of a candidate."""
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def _signed(value: int) -> int:

@@ -12,12 +12,12 @@ from gccllm.recordings import Expected, import_folder, load, save_case
 
 def test_a_saved_case_is_loaded_as_it_was(tmp_path: Path) -> None:
     expected = Expected(b"out\x00\n", -6, b"err", {"sub/file": b"content"})
-    save_case(tmp_path, "abort", b"in", ("-x", "a b"), expected)
+    save_case(tmp_path, "abort", b"in", ("-x", "a b", "", "x\x0cy\udc80"), expected)
     (case,) = load(tmp_path).cases
     assert case.name == "abort"
     assert case.given.stdin is not None
     assert case.given.stdin.read_bytes() == b"in"
-    assert case.given.args == ("-x", "a b")
+    assert case.given.args == ("-x", "a b", "", "x\x0cy\udc80")
     assert case.expected == expected
 
 

@@ -92,9 +92,18 @@ def test_verdicts_are_kept_and_counted(tmp_path: Path) -> None:
         assert store.counters() == {"verdict:wrong-output": 2}
         found = list(store.judgements("foo", "main"))
         assert len(found) == 2
-        assert found[0]["evidence"] == {"line": 3}
+        assert found[0]["evidence"] == {"line": 3, "tests_run": 0}
         assert (found[0]["text"], found[0]["baseline"]) == ("a", "b")
         assert list(store.judgements("foo", "other")) == []
+
+
+def test_a_verdict_may_quote_any_bytes(tmp_path: Path) -> None:
+    verdict = Verdict(VerdictKind.SCREENED, "line 1: \udc80", {"found": "\udc80"})
+    with Store(tmp_path) as store:
+        store.note([Judgement("p", "u", (), "p", "\udcff", verdict, text="\udc80")])
+        (entry,) = store.judgements()
+    assert entry["detail"] == "line 1: \\udc80"
+    assert entry["text"] == "\udc80"
 
 
 def test_events_of_the_shim_are_folded_into_the_counters(tmp_path: Path) -> None:
