@@ -66,6 +66,29 @@ static const char *entries_after_ours(const char *name) {
   return found;
 }
 
+/* Whether the gcc that runs us is the one that this shim was built with (scripts/build-shim). */
+static bool is_known_gcc(void) {
+  const char *gcc = setting("COLLECT_GCC");
+  const char *rest = setting("PATH");
+  char path[PATH_ROOM], folder[PATH_ROOM];
+  struct stat status;
+  if (!gcc) return false;
+  if (strchr(gcc, '/')) rest = NULL;
+  bool found = !rest && stat(gcc, &status) == 0;
+  while (!found && rest && *rest) {
+    const char *end = strchrnul(rest, ':');
+    size_t size = (size_t)(end - rest);
+    if (size < sizeof folder) {
+      memcpy(folder, rest, size);
+      folder[size] = '\0';
+      found = join_path(path, size ? folder : ".", gcc) && access(path, X_OK) == 0 &&
+              stat(path, &status) == 0 && S_ISREG(status.st_mode);
+    }
+    rest = *end ? end + 1 : NULL;
+  }
+  return found && status.st_size == KNOWN_GCC_SIZE && status.st_mtime == KNOWN_GCC_TIME;
+}
+
 /* The last resort: gcc's own answer, with our entries taken out of COMPILER_PATH. */
 static char *ask_gcc(const char *name, const char *rest) {
   static char answer[PATH_ROOM];
@@ -120,6 +143,8 @@ char *find_real_tool(const char *name) {
     folder[slash - wrapper] = '\0';
     if (join_path(path, folder, name) && is_program(path)) return path;
   }
+  /* With -c gcc exports no such thing. */
+  if (is_known_gcc() && join_path(path, KNOWN_TOOLS, name) && is_program(path)) return path;
   return ask_gcc(name, rest);
 }
 
