@@ -20,7 +20,7 @@ setup-train: $(STAMP)
 	$(BIN)/pip install -q --constraint constraints/cpu.txt -e '.[dev,local,train]'
 
 test: $(STAMP)
-	$(BIN)/python -m pytest -q $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -q --cov --cov-report=term $(PYTEST_ARGS)
 
 check: lint types imports
 
