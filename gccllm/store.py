@@ -244,7 +244,7 @@ class Store:
                         _plain(entry.label),
                         verdict.kind.value,
                         _plain(verdict.detail),
-                        json.dumps({**verdict.evidence, "tests_run": verdict.tests_run}),
+                        json.dumps({"tests_run": verdict.tests_run, **verdict.evidence}),
                         ratio.ratio if ratio else None,
                         ratio.low if ratio else None,
                         ratio.high if ratio else None,

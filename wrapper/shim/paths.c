@@ -66,6 +66,12 @@ static const char *entries_after_ours(const char *name) {
   return found;
 }
 
+#ifndef KNOWN_TOOLS /* compiled by hand: no gcc is known, so each is asked */
+#define KNOWN_GCC_SIZE 0
+#define KNOWN_GCC_TIME 0
+#define KNOWN_TOOLS ""
+#endif
+
 /* Whether the gcc that runs us is the one that this shim was built with (scripts/build-shim). */
 static bool is_known_gcc(void) {
   const char *gcc = setting("COLLECT_GCC");
