@@ -125,7 +125,7 @@ class Program:
             if place.members:
                 argv[place.position] = str(self._archive(place, objects))
             else:
-                inserts[place.position] = [str(objects[x]) for x in place.units]
+                inserts[place.position] = [str(self._merged([objects[x] for x in place.units]))]
         first = min((x.position for x in self._places), default=len(argv))
         command: list[str] = []
         runtime = next(
@@ -209,6 +209,19 @@ class Program:
             name, number = f"{frame.unit}~{number}", number + 1
         self.units[name] = frame
         return name
+
+    def _merged(self, objects: Sequence[Path]) -> Path:
+        """Several units in one object are the work of ``ld -r``: merge them again."""
+        if len(objects) == 1:
+            return objects[0]
+        digest = hashlib.sha256(" ".join(x.name for x in objects).encode()).hexdigest()[:16]
+        out = self.scratch / f"merged-{digest}.o"
+        if not out.exists():
+            argv = [self.toolchain.linker, "-r", "-o", str(out), *map(str, objects)]
+            done = process.run(argv, timeout=LINK_TIMEOUT, limits=LINK_LIMITS)
+            if not done.ok:
+                raise ToolchainError(f"ld -r can't merge units again: {done.error_line()}")
+        return out
 
     def _archive(self, place: _Place, objects: Mapping[str, Path]) -> Path:
         original = place.path

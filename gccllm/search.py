@@ -85,7 +85,7 @@ class Search:
     trials: list[Trial] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
     """proposers that could not work, with the reason"""
-    _tried: set[str] = field(default_factory=set)
+    _tried: dict[str, Verdict] = field(default_factory=dict)
     _confirm_from: float = 0.0
     """time.monotonic() from which on what is left is needed for confirming"""
 
@@ -103,9 +103,7 @@ class Search:
         for proposer in proposers:
             for task in tasks:
                 attempts = self._try_all(proposer, replace(task, deadline=until))
-                if not getattr(proposer, "refines", False):
-                    continue
-                for _ in range(refine):
+                for _ in range(refine if proposer.refines else 0):
                     again = replace(task, deadline=until, attempts=tuple(attempts))
                     attempts = self._try_all(proposer, again)
 
@@ -157,15 +155,15 @@ class Search:
         self, texts: dict[str, str], parts: tuple[tuple[Donor, tuple[str, ...]], ...]
     ) -> Verdict:
         key = hashlib.sha256(repr(sorted(texts.items())).encode("utf-8", "replace")).hexdigest()
-        if key in self._tried:
-            return Verdict(VerdictKind.UNCHANGED, "the same code as an earlier candidate's")
-        self._tried.add(key)
+        earlier = self._tried.get(key)
+        if earlier is not None:
+            return replace(earlier, detail=f"as an earlier candidate: {earlier.detail}")
         admitted = self.judge.admit(texts)
-        if isinstance(admitted, Verdict):
-            return admitted
-        verdict = self.judge.glance(admitted)
-        if verdict.kind is VerdictKind.NOT_FASTER and verdict.speedup is not None:
-            self.trials.append(Trial(parts, admitted, verdict.speedup.ratio))
+        verdict = admitted if isinstance(admitted, Verdict) else self.judge.glance(admitted)
+        self._tried[key] = verdict
+        if not isinstance(admitted, Verdict) and verdict.kind is VerdictKind.NOT_FASTER:
+            ratio = verdict.speedup.ratio if verdict.speedup else 1.0
+            self.trials.append(Trial(parts, admitted, ratio))
         return verdict
 
     def _spliced(self, donor: Donor) -> tuple[dict[str, str], tuple[str, ...]] | Verdict:

@@ -143,6 +143,10 @@ class Toolchain:
         return self._program("as")
 
     @functools.cached_property
+    def linker(self) -> str:
+        return self._program("ld")
+
+    @functools.cached_property
     def collect2(self) -> str:
         return self._program("collect2")
 

@@ -64,5 +64,7 @@ class Proposer(Protocol):
     """
 
     name: str
+    refines: bool
+    """whether asking again with ``attempts`` can give other candidates"""
 
     def propose(self, task: Task) -> Iterator[Candidate]: ...

@@ -37,6 +37,7 @@ class CompilersProposer:
     """
 
     name = "compilers"
+    refines = False
 
     def __init__(self, settings: Sequence[Setting] = SETTINGS) -> None:
         self._settings = settings

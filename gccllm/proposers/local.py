@@ -31,6 +31,7 @@ class LocalProposer:
     """
 
     name = "model"
+    refines = True
 
     def __init__(self, model: str) -> None:
         self.model = model

@@ -78,6 +78,7 @@ class OpenAIProposer:
     waits: Waits = field(default_factory=Waits)
     concurrency: int = 8
     name: str = "model"
+    refines: bool = True
     skipped: Counter[str] = field(default_factory=Counter)
 
     @classmethod

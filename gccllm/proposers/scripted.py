@@ -26,6 +26,7 @@ class ScriptedProposer:
     """Yields the files of a folder: whole units first, then functions as the task orders them."""
 
     name = "scripted"
+    refines = False
 
     def __init__(self, folder: Path | str) -> None:
         self.folder = Path(folder)

@@ -122,3 +122,13 @@ def test_in_every_sandbox_and_the_record_says_which(project: Project, sandbox: s
     assert record["outcome"] == "optimized", record
     assert record["sandbox"] == sandbox
     assert_right(project)
+
+
+def test_objects_merged_by_ld_r_still_carry_their_units(project: Project) -> None:
+    project.propose(project.unit(FAST), "slow.count.1.s")
+    (project.tree / "other.c").write_text("int other(int x) { return x * 3; }\n")
+    project.build("-O3", "-c", "slow.c", "other.c", GCCLLM_TESTS=str(project.tests))
+    project.build("-r", "slow.o", "other.o", "-o", "merged.o")
+    project.build("merged.o", "-o", "slow")
+    assert project.record()["outcome"] == "optimized", project.record()
+    assert_right(project)
