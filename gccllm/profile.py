@@ -13,9 +13,9 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-import lief
-
 from gccllm import process
+from gccllm.asm.elf import ElfError, read_elf
+from gccllm.asm.elf_format import PT_LOAD, STT_FUNC
 from gccllm.program import BuildStep, Program
 from gccllm.types import HotFunction
 
@@ -31,25 +31,12 @@ RunProfiled = Callable[[int], bytes]
 
 
 class FunctionMap:
-    """Addresses relative to the executable's start → function names."""
+    """Addresses relative to the executable's start → function names; none of a file that can't be
+    read."""
 
     def __init__(self, executable: Path) -> None:
-        binary = lief.ELF.parse(str(executable))
-        spans: dict[int, tuple[int, str]] = {}
-        if binary is not None:
-            start = min(
-                (
-                    x.virtual_address
-                    for x in binary.segments
-                    if x.type == lief.ELF.Segment.TYPE.LOAD
-                ),
-                default=0,
-            )
-            for symbol in binary.symbols:
-                if symbol.type == lief.ELF.Symbol.TYPE.FUNC and symbol.size:
-                    spans[symbol.value - start] = (symbol.size, str(symbol.name))
-        self._starts = sorted(spans)
-        self._spans = spans
+        self._spans = _function_spans(executable)
+        self._starts = sorted(self._spans)
 
     def name(self, address: int) -> str:
         """The function at that address; "" outside of all (libraries, the kernel's pages)."""
@@ -59,6 +46,18 @@ class FunctionMap:
         size, name = self._spans[self._starts[at]]
         inside = address < self._starts[at] + size
         return name.removesuffix(".cold") if inside else ""
+
+
+def _function_spans(executable: Path) -> dict[int, tuple[int, str]]:
+    """Where each function starts → (its size, its name); of two names at one place the last."""
+    try:
+        elf = read_elf(executable)
+        symbols = (*elf.dynamic_symbols, *elf.symbols)
+        loaded = [x.address for x in elf.segments if x.kind == PT_LOAD]
+    except (ElfError, OSError):
+        return {}
+    start = min(loaded, default=0)
+    return {x.value - start: (x.size, x.name) for x in symbols if x.kind == STT_FUNC and x.size}
 
 
 def profiled_build(program: Program, out: Path) -> Path | BuildStep:

@@ -21,8 +21,6 @@ import zlib
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from gccllm.asm.elf import ElfError, read_elf
-
 __all__ = ["SECTION", "Frame", "decode", "encode", "read_object"]
 
 SECTION = ".gccllm.asm"
@@ -121,6 +119,9 @@ def _load(payload: bytes) -> Frame | None:
 
 def read_object(path: Path | str) -> list[Frame]:
     """The frames that an object carries; [] for files that are no readable ELF objects."""
+    # Imported here, for compiling only writes frames.
+    from gccllm.asm.elf import ElfError, read_elf
+
     try:
         elf = read_elf(path)
     except (ElfError, OSError):
@@ -128,5 +129,5 @@ def read_object(path: Path | str) -> list[Frame]:
     frames: list[Frame] = []
     for section in elf.sections:
         if section.name == SECTION:
-            frames += decode(elf.content(section))[0]
+            frames += decode(section.content)[0]
     return frames

@@ -27,7 +27,15 @@ from iced_x86 import (
     RegisterExt,
 )
 
-from gccllm.asm.elf import ElfObject, Relocation, read_elf
+from gccllm.asm.elf import ElfFile, read_elf
+from gccllm.asm.elf_format import (
+    R_X86_64_64,
+    R_X86_64_PC32,
+    R_X86_64_PLT32,
+    SHN_LORESERVE,
+    STT_FUNC,
+    Relocation,
+)
 
 if TYPE_CHECKING:
     from iced_x86._iced_x86_py import Register as RegisterId
@@ -59,8 +67,6 @@ _ALIGNED_VEX = frozenset(
         Mnemonic.VMOVNTPD,
     )
 )
-_STT_FUNC = 2
-_R_PC32, _R_PLT32, _R_64 = 2, 4, 1
 _STACK = (Register.RSP, Register.RBP)
 
 _GENERAL = tuple("rax rcx rdx rsi rdi r8 r9 r10 r11".split())
@@ -208,7 +214,7 @@ def branch_target(op: Op) -> tuple[int, int] | None:
     if op.relocation is None:
         return (op.section, op.instruction.near_branch_target)
     symbol = op.relocation.symbol
-    if not 0 < symbol.section < 0xFF00:
+    if not 0 < symbol.section < SHN_LORESERVE:
         return None
     trailing = op.address + op.instruction.len - op.relocation.offset
     return (symbol.section, symbol.value + op.relocation.addend + trailing)
@@ -220,7 +226,7 @@ def functions_of(path: Path | str) -> ObjectCode:
 
 
 class _Loader:
-    def __init__(self, elf: ElfObject) -> None:
+    def __init__(self, elf: ElfFile) -> None:
         self.elf = elf
         self.info = InstructionInfoFactory()
         self.starts: dict[tuple[int, int], str] = {}
@@ -232,7 +238,7 @@ class _Loader:
         symbols = [
             s
             for s in self.elf.symbols
-            if s.kind == _STT_FUNC and 0 < s.section < len(self.elf.sections)
+            if s.kind == STT_FUNC and 0 < s.section < len(self.elf.sections)
         ]
         # Of several names at one place the source's own comes first: gcc adds NAME.localalias.
         for symbol in sorted(symbols, key=lambda s: (s.name.endswith(".localalias"), s.name)):
@@ -256,8 +262,7 @@ class _Loader:
 
     def _decode(self, function: FunctionCode, ranges: list[tuple[int, int, int]]) -> None:
         for index, start, size in ranges:
-            section = self.elf.sections[index]
-            code = self.elf.content(section)[start : start + size]
+            code = self.elf.sections[index].content[start : start + size]
             relocations = self.elf.relocations.get(index, ())
             offsets = [r.offset for r in relocations]
             for instruction in Decoder(64, code, ip=start):
@@ -359,10 +364,10 @@ class _Loader:
             if reference is None or not 0 < reference.symbol.section < len(self.elf.sections):
                 continue
             index = reference.symbol.section
-            if self.elf.sections[index].flags & 4:
+            if self.elf.sections[index].executable:
                 continue
             start = reference.symbol.value + reference.addend
-            if reference.kind in (_R_PC32, _R_PLT32):
+            if reference.kind in (R_X86_64_PC32, R_X86_64_PLT32):
                 start += op.address + op.instruction.len - reference.offset
             found.update(self._table(function, index, start))
         return tuple(sorted(found))
@@ -372,17 +377,17 @@ class _Loader:
         for entry in self.elf.relocations.get(index, ()):
             if entry.offset < start:
                 continue
-            if entry.offset != expected or entry.kind not in (_R_PC32, _R_64):
+            if entry.offset != expected or entry.kind not in (R_X86_64_PC32, R_X86_64_64):
                 return
             value = entry.symbol.value + entry.addend
             place = (
                 entry.symbol.section,
-                value if entry.kind == _R_64 else value - (entry.offset - start),
+                value if entry.kind == R_X86_64_64 else value - (entry.offset - start),
             )
             if place not in function.ops:
                 return
             yield place
-            expected += 8 if entry.kind == _R_64 else 4
+            expected += 8 if entry.kind == R_X86_64_64 else 4
 
 
 def _registers(instruction: Instruction) -> Iterator[RegisterId]:

@@ -5,13 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from gccllm.judge.elf_image import STT_FILE, STT_SECTION, ElfImage, Relocation
+from gccllm.asm.elf import ElfFile
+from gccllm.asm.elf_format import (
+    R_X86_64_PC32,
+    R_X86_64_PLT32,
+    STT_FILE,
+    STT_SECTION,
+    Relocation,
+)
 from gccllm.judge.finding import Finding
 from gccllm.judge.instruction_gate import CodeMap, read_code
 
 __all__ = ["Code", "code_findings", "feature_findings", "uses_thread_local"]
 
-_PC32, _PLT32 = 2, 4
 _ABSOLUTE = frozenset((1, 10, 11))
 # DTPMOD64, DTPOFF64, TPOFF64, TLSGD, TLSLD, DTPOFF32, GOTTPOFF, TPOFF32, GOTPC32_TLSDESC,
 # TLSDESC_CALL, TLSDESC (psABI, table 4.9)
@@ -26,11 +32,11 @@ _MAY_MOVE = frozenset(("tzcnt",))
 class Code:
     """An object together with its decoded text sections, by section index."""
 
-    image: ElfImage
+    image: ElfFile
     sections: dict[int, CodeMap]
 
     @classmethod
-    def of(cls, image: ElfImage, *, thread_local: bool) -> Code:
+    def of(cls, image: ElfFile, *, thread_local: bool) -> Code:
         """Decode all executable sections; ``thread_local`` as for :func:`read_code`."""
         sections = {}
         for section in image.sections:
@@ -48,7 +54,7 @@ class Code:
         return symbol.name.split(".")[0] if symbol is not None else ""
 
 
-def uses_thread_local(image: ElfImage) -> bool:
+def uses_thread_local(image: ElfFile) -> bool:
     """Whether an object reaches thread-local variables at all."""
     return any(one.kind in _THREAD_LOCAL for one in image.all_relocations())
 
@@ -82,10 +88,10 @@ def _target_finding(code: Code, index: int, relocation: Relocation) -> Iterator[
     Jump tables hold differences, whose base is not known here: they are left to the sandbox.
     """
     symbol = relocation.symbol
-    if symbol is None or symbol.section not in code.sections:
+    if relocation.absolute or symbol.section not in code.sections:
         return
     target = symbol.value + relocation.addend
-    if relocation.kind in (_PC32, _PLT32):
+    if relocation.kind in (R_X86_64_PC32, R_X86_64_PLT32):
         source = code.sections.get(index)
         start = source.covering(relocation.offset) if source is not None else None
         if source is None or start is None:

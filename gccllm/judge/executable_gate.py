@@ -10,8 +10,8 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
-from gccllm.errors import ToolchainError
-from gccllm.judge.elf_image import (
+from gccllm.asm.elf import ElfError, ElfFile, read_elf
+from gccllm.asm.elf_format import (
     ET_REL,
     PF_W,
     PF_X,
@@ -19,10 +19,8 @@ from gccllm.judge.elf_image import (
     PT_INTERP,
     STT_FUNC,
     STT_GNU_IFUNC,
-    ElfFormatError,
-    ElfImage,
-    read_elf,
 )
+from gccllm.errors import ToolchainError
 from gccllm.judge.finding import Finding
 
 __all__ = ["check_executable", "imports_of"]
@@ -51,7 +49,7 @@ def check_executable(path: Path, baseline: Path) -> list[Finding]:
     """
     try:
         base = _read(baseline)
-    except (ElfFormatError, OSError) as error:
+    except (ElfError, OSError) as error:
         raise ToolchainError(f"the baseline program {baseline} can't be read: {error}") from error
     try:
         image = _read(path)
@@ -61,7 +59,7 @@ def check_executable(path: Path, baseline: Path) -> list[Finding]:
             *_start(image, base),
             *_resolved_at_load(image, base),
         ]
-    except (ElfFormatError, OSError) as error:
+    except (ElfError, OSError) as error:
         return [Finding("not-elf", 0, str(error))]
 
 
@@ -72,19 +70,20 @@ def imports_of(executable: Path) -> frozenset[str]:
     """
     try:
         image = _read(executable)
-    except (ElfFormatError, OSError) as error:
+    except (ElfError, OSError) as error:
         raise ToolchainError(f"the program {executable} can't be read: {error}") from error
     return frozenset(one.name for one in image.dynamic_symbols if one.name and not one.defined)
 
 
-def _read(path: Path) -> ElfImage:
-    image = read_elf(path)
+def _read(path: Path) -> ElfFile:
+    # Findings quote names, which have to be printable.
+    image = read_elf(path, errors="backslashreplace")
     if image.kind == ET_REL:
-        raise ElfFormatError("not a linked program")
-    return image
+        raise ElfError("not a linked program")
+    return image.checked()
 
 
-def _segments(image: ElfImage, base: ElfImage) -> Iterator[Finding]:
+def _segments(image: ElfFile, base: ElfFile) -> Iterator[Finding]:
     if image.kind != base.kind:
         yield Finding("segment-changed", 0, "another type of file")
     for segment in image.segments:
@@ -102,12 +101,12 @@ def _segments(image: ElfImage, base: ElfImage) -> Iterator[Finding]:
         yield Finding("interpreter", 0, _interpreter(image).decode("utf-8", "replace"))
 
 
-def _interpreter(image: ElfImage) -> bytes:
+def _interpreter(image: ElfFile) -> bytes:
     found = next((one for one in image.segments if one.kind == PT_INTERP), None)
     return image.segment_bytes(found).rstrip(b"\0") if found is not None else b""
 
 
-def _dynamic(image: ElfImage, base: ElfImage) -> Iterator[Finding]:
+def _dynamic(image: ElfFile, base: ElfFile) -> Iterator[Finding]:
     ours, theirs = _dynamic_entries(image), _dynamic_entries(base)
     for tag, value in (ours - theirs) + (theirs - ours):
         yield Finding("dynamic", 0, f"tag {tag:#x} {value}".rstrip())
@@ -117,7 +116,7 @@ def _dynamic(image: ElfImage, base: ElfImage) -> Iterator[Finding]:
             yield Finding("export-added", 0, symbol.name)
 
 
-def _dynamic_entries(image: ElfImage) -> Counter[tuple[int, str]]:
+def _dynamic_entries(image: ElfFile) -> Counter[tuple[int, str]]:
     entries: Counter[tuple[int, str]] = Counter()
     for tag, value in image.dynamic:
         if tag in _STRING_TAGS:
@@ -129,7 +128,7 @@ def _dynamic_entries(image: ElfImage) -> Counter[tuple[int, str]]:
     return entries
 
 
-def _start(image: ElfImage, base: ElfImage) -> Iterator[Finding]:
+def _start(image: ElfFile, base: ElfFile) -> Iterator[Finding]:
     if _entry(image) != _entry(base):
         yield Finding("entry", 0, f"{_entry(image)} instead of {_entry(base)}")
     for name in _START_UP:
@@ -138,7 +137,7 @@ def _start(image: ElfImage, base: ElfImage) -> Iterator[Finding]:
             yield Finding("start-up", 0, name)
 
 
-def _entry(image: ElfImage) -> str:
+def _entry(image: ElfFile) -> str:
     """The function at the entry point; a stripped program only tells that there is one."""
     if image.entry == 0:
         return "nothing"
@@ -149,7 +148,7 @@ def _entry(image: ElfImage) -> str:
     return named[0] if named else "an unnamed place"
 
 
-def _resolved_at_load(image: ElfImage, base: ElfImage) -> Iterator[Finding]:
+def _resolved_at_load(image: ElfFile, base: ElfFile) -> Iterator[Finding]:
     ours, theirs = _indirect(image), _indirect(base)
     for name in sorted(ours - theirs - _LIBRARY_INDIRECT):
         yield Finding("indirect-function", 0, name)
@@ -161,7 +160,7 @@ def _resolved_at_load(image: ElfImage, base: ElfImage) -> Iterator[Finding]:
         yield Finding("copy-relocation", 0, name)
 
 
-def _indirect(image: ElfImage) -> set[str]:
+def _indirect(image: ElfFile) -> set[str]:
     return {
         one.name
         for one in (*image.symbols, *image.dynamic_symbols)
@@ -169,13 +168,13 @@ def _indirect(image: ElfImage) -> set[str]:
     }
 
 
-def _count(image: ElfImage, kind: int) -> int:
+def _count(image: ElfFile, kind: int) -> int:
     return sum(one.kind == kind for one in image.all_relocations())
 
 
-def _copied(image: ElfImage) -> set[str]:
+def _copied(image: ElfFile) -> set[str]:
     return {
         one.symbol.name
         for one in image.all_relocations()
-        if one.kind == _R_COPY and one.symbol is not None
+        if one.kind == _R_COPY and not one.absolute
     }

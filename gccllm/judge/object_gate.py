@@ -13,9 +13,8 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
-from gccllm.errors import ToolchainError
-from gccllm.judge.code_gate import Code, code_findings, feature_findings, uses_thread_local
-from gccllm.judge.elf_image import (
+from gccllm.asm.elf import ElfError, ElfFile, read_elf
+from gccllm.asm.elf_format import (
     ET_REL,
     SHF_ALLOC,
     SHF_EXECINSTR,
@@ -34,13 +33,12 @@ from gccllm.judge.elf_image import (
     STT_OBJECT,
     STT_SECTION,
     STT_TLS,
-    ElfFormatError,
-    ElfImage,
     Relocation,
     Section,
     Symbol,
-    read_elf,
 )
+from gccllm.errors import ToolchainError
+from gccllm.judge.code_gate import Code, code_findings, feature_findings, uses_thread_local
 from gccllm.judge.executable_gate import check_executable, imports_of
 from gccllm.judge.finding import Finding, beyond
 from gccllm.judge.importable import importable
@@ -70,7 +68,7 @@ def check_object(
     """
     try:
         base = _read(baseline)
-    except (ElfFormatError, OSError) as error:
+    except (ElfError, OSError) as error:
         raise ToolchainError(f"the baseline's object {baseline} can't be read: {error}") from error
     try:
         image = _read(candidate)
@@ -89,19 +87,20 @@ def check_object(
             *_relocations(image, base),
             *feature_findings(code, base_code, isa.features),
         ]
-    except (ElfFormatError, OSError) as error:
+    except (ElfError, OSError) as error:
         return [Finding("not-elf", 0, str(error))]
     return beyond(findings, ())
 
 
-def _read(path: Path) -> ElfImage:
-    image = read_elf(path)
+def _read(path: Path) -> ElfFile:
+    # Findings quote names, which have to be printable.
+    image = read_elf(path, errors="backslashreplace")
     if image.kind != ET_REL:
-        raise ElfFormatError("not a relocatable object")
-    return image
+        raise ElfError("not a relocatable object")
+    return image.checked()
 
 
-def _standing(image: ElfImage) -> Iterator[Finding]:
+def _standing(image: ElfFile) -> Iterator[Finding]:
     """What is wrong with any object, whatever it is compared with."""
     for symbol in image.symbols:
         if symbol.kind == STT_GNU_IFUNC:
@@ -123,11 +122,11 @@ def _standing(image: ElfImage) -> Iterator[Finding]:
     elif note.executable:
         yield Finding("executable-stack", 0, "an executable .note.GNU-stack")
     for relocation in _allocated_relocations(image):
-        if relocation.symbol is not None and relocation.symbol.name == "_GLOBAL_OFFSET_TABLE_":
+        if relocation.symbol.name == "_GLOBAL_OFFSET_TABLE_":
             yield Finding("relocation-target", 0, "_GLOBAL_OFFSET_TABLE_")
 
 
-def _sections(image: ElfImage, base: ElfImage) -> Iterator[Finding]:
+def _sections(image: ElfFile, base: ElfFile) -> Iterator[Finding]:
     known: dict[str, list[Section]] = {}
     for section in base.sections:
         known.setdefault(section.name, []).append(section)
@@ -160,7 +159,7 @@ def _flags_for(name: str) -> int:
     return SHF_ALLOC if name.startswith((".rodata", ".eh_frame")) else 0
 
 
-def _symbols(image: ElfImage, base: ElfImage) -> Iterator[Finding]:
+def _symbols(image: ElfFile, base: ElfFile) -> Iterator[Finding]:
     ours = {one.name: one for one in image.symbols if one.defined and not one.local}
     theirs = {one.name: one for one in base.symbols if one.defined and not one.local}
     for name in sorted(ours.keys() - theirs.keys()):
@@ -176,7 +175,7 @@ def _symbols(image: ElfImage, base: ElfImage) -> Iterator[Finding]:
             yield Finding("shadows-import", 0, one.name)
 
 
-def _public_face(image: ElfImage, symbol: Symbol) -> tuple[object, ...]:
+def _public_face(image: ElfFile, symbol: Symbol) -> tuple[object, ...]:
     """All that other units can notice of a global symbol."""
     face: tuple[object, ...] = (symbol.binding, symbol.kind, symbol.visibility)
     if symbol.section == SHN_COMMON:
@@ -191,7 +190,7 @@ def _public_face(image: ElfImage, symbol: Symbol) -> tuple[object, ...]:
     return (*face, section.name, symbol.size, symbol.value)
 
 
-def _imports(image: ElfImage, base: ElfImage, program_imports: frozenset[str]) -> Iterator[Finding]:
+def _imports(image: ElfFile, base: ElfFile, program_imports: frozenset[str]) -> Iterator[Finding]:
     bindings = {one.name: one.binding for one in base.symbols if not one.defined}
     allowed = importable(bindings.keys(), program_imports)
     for one in image.symbols:
@@ -203,7 +202,7 @@ def _imports(image: ElfImage, base: ElfImage, program_imports: frozenset[str]) -
             yield Finding("symbol-changed", 0, one.name)
 
 
-def _data(image: ElfImage, base: ElfImage) -> Iterator[Finding]:
+def _data(image: ElfFile, base: ElfFile) -> Iterator[Finding]:
     """Sections of data must be the same, zeroed ones no larger, exported constants equal."""
     names = dict.fromkeys(one.name for one in (*base.sections, *image.sections) if _is_frozen(one))
     for name in names:
@@ -235,7 +234,7 @@ def _data(image: ElfImage, base: ElfImage) -> Iterator[Finding]:
             yield Finding("data-changed", 0, symbol.name)
 
 
-def _padding(base: ElfImage, name: str) -> int:
+def _padding(base: ElfFile, name: str) -> int:
     """How much a zeroed section may grow by aligning its variables to 64 bytes (vector code)."""
     indices = {one.index for one in base.sections if one.name == name and one.kind == SHT_NOBITS}
     objects = sum(1 for one in base.symbols if one.section in indices and one.kind == STT_OBJECT)
@@ -248,7 +247,7 @@ def _is_frozen(section: Section) -> bool:
     )
 
 
-def _constant_section(image: ElfImage, symbol: Symbol) -> Section | None:
+def _constant_section(image: ElfFile, symbol: Symbol) -> Section | None:
     if symbol.section >= len(image.sections):
         return None
     section = image.sections[symbol.section]
@@ -256,7 +255,7 @@ def _constant_section(image: ElfImage, symbol: Symbol) -> Section | None:
 
 
 def _contents(
-    image: ElfImage, section: Section, start: int, size: int
+    image: ElfFile, section: Section, start: int, size: int
 ) -> tuple[bytes, tuple[tuple[int, int, object], ...]]:
     """Bytes and relocations of a part of a section, in a form that compares across objects."""
     found = image.relocations.get(section.index, ())
@@ -267,10 +266,10 @@ def _contents(
     )
 
 
-def _meaning(image: ElfImage, relocation: Relocation) -> tuple[object, ...]:
+def _meaning(image: ElfFile, relocation: Relocation) -> tuple[object, ...]:
     """What a relocation points to, told without the offsets that a rewrite may shift."""
     symbol = relocation.symbol
-    if symbol is None:
+    if relocation.absolute:
         return ("absolute", relocation.addend)
     if not symbol.local or symbol.section >= len(image.sections):
         return (symbol.name, relocation.addend)
@@ -291,14 +290,14 @@ def _meaning(image: ElfImage, relocation: Relocation) -> tuple[object, ...]:
 _ORDINARY_RELOCATIONS = frozenset((1, 2, 4, 10, 11, 9, 41, 42))
 
 
-def _relocations(image: ElfImage, base: ElfImage) -> Iterator[Finding]:
+def _relocations(image: ElfFile, base: ElfFile) -> Iterator[Finding]:
     usual = _ORDINARY_RELOCATIONS | {one.kind for one in _allocated_relocations(base)}
     for one in _allocated_relocations(image):
         if one.kind not in usual:
             yield Finding("relocation-kind", 0, f"kind {one.kind}")
 
 
-def _allocated_relocations(image: ElfImage) -> Iterator[Relocation]:
+def _allocated_relocations(image: ElfFile) -> Iterator[Relocation]:
     for index, found in image.relocations.items():
         if index < len(image.sections) and image.sections[index].allocated:
             yield from found
