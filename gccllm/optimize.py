@@ -17,6 +17,7 @@ from gccllm.asm.normalise import fingerprint, same_code, unit_key
 from gccllm.errors import StoreError
 from gccllm.judge.judge import Judge
 from gccllm.judge.statistics import speedup
+from gccllm.judge.trusted import instrument, profile
 from gccllm.program import Program
 from gccllm.proposers.base import CompileSpec, Proposer, Task
 from gccllm.recordings import Recording
@@ -167,7 +168,7 @@ class Optimizer:
 
     def _hot_functions(self, judge: Judge) -> dict[str, tuple[HotFunction, ...]]:
         """By unit, hottest first; without a profile all functions count alike."""
-        shares, samples = judge.profile()
+        shares, samples = profile(judge.arena, judge.baseline)
         by_unit: dict[str, tuple[HotFunction, ...]] = {}
         for unit in self.program.units:
             names = judge.functions(unit)
@@ -202,7 +203,7 @@ class Optimizer:
                     deadline=self.deadline,
                     source=source,
                     compile=spec,
-                    instrument=judge.instrument(unit),
+                    instrument=instrument(judge.arena, unit),
                     samples=self.settings.samples,
                 )
             )

@@ -17,7 +17,8 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 from gccllm.errors import GccllmError
-from gccllm.judge.judge import Admitted, Donor, Judge
+from gccllm.judge.baseline import Admitted
+from gccllm.judge.judge import Donor, Judge
 from gccllm.proposers.base import Attempt, Proposer, Task
 from gccllm.types import Candidate, HotFunction, Verdict, VerdictKind
 
@@ -91,8 +92,7 @@ class Search:
 
     def __post_init__(self) -> None:
         baseline = self.judge.baseline
-        timed = baseline.timed if baseline else ()
-        once = sum(baseline.times.wall[x.index] * x.repeats for x in timed) if baseline else 0.0
+        once = sum(baseline.times.wall[x.index] * x.repeats for x in baseline.timed)
         left = self.deadline - time.monotonic()
         self._confirm_from = self.deadline - min(CONFIRM_RUNS * once, 0.6 * left)
 
@@ -118,7 +118,7 @@ class Search:
             if trial.ratio < WORTH_MIXING or self._expired():
                 break
             self.say(f"confirming {trial.label}")
-            verdict, pairs = self.judge.confirm(trial.admitted)
+            verdict, pairs = self.judge.clock.confirm(trial.admitted)
             candidate = trial.parts[0][0].candidate
             merged = replace(candidate, proposer=trial.proposers, label=trial.label)
             self.notice(Seen(merged, tuple(n for _, n in trial.functions), verdict))
@@ -159,7 +159,7 @@ class Search:
         if earlier is not None:
             return replace(earlier, detail=f"as an earlier candidate: {earlier.detail}")
         admitted = self.judge.admit(texts)
-        verdict = admitted if isinstance(admitted, Verdict) else self.judge.glance(admitted)
+        verdict = admitted if isinstance(admitted, Verdict) else self.judge.clock.glance(admitted)
         self._tried[key] = verdict
         if not isinstance(admitted, Verdict) and verdict.kind is VerdictKind.NOT_FASTER:
             ratio = verdict.speedup.ratio if verdict.speedup else 1.0
