@@ -134,9 +134,17 @@ def _install(program: Program, done: Optimized) -> ProgramRecord:
 
 
 def _tests(program: Program, settings: Settings) -> Path | None:
-    """The folder named by the user, else the one the units were compiled with."""
+    """The folder named by the user, else the one the units were compiled with.
+
+    A named folder may hold one for each program of a build: ``PROGRAM.tests`` or ``PROGRAM``.
+    """
     if settings.tests is not None:
-        return settings.tests
+        name = program.output.name
+        for folder in (settings.tests / f"{name}.tests", settings.tests / name):
+            if folder.is_dir():
+                return folder
+        for_others = any(x.is_dir() for x in settings.tests.glob("*"))
+        return None if for_others and not any(settings.tests.glob("*.out")) else settings.tests
     named = [Path(x) for x in program.recordings_named()]
     if len(named) > 1:
         named = [x for x in named if x.stem == program.output.stem]

@@ -94,6 +94,22 @@ def test_a_unit_in_a_library_is_made_faster(project: Project, flags: str) -> Non
     assert b"5555555555555555" in shown.stdout
 
 
+def test_one_folder_may_hold_the_recordings_of_several_programs(project: Project) -> None:
+    project.propose(project.unit(FAST))
+    folder = project.tree / "recordings"
+    folder.mkdir()
+    project.tests.rename(folder / "slow.tests")
+    project.build(GCCLLM_TESTS=str(folder))
+    assert project.record()["outcome"] == "optimized"
+    (project.tree / "tool.c").write_text("int main(void) { return 3; }\n")
+    done = project.build("-O3", "tool.c", "-o", "tool", GCCLLM_TESTS=str(folder))
+    assert done.stderr == b""
+    assert (project.record()["outcome"], project.record()["reason"]) == (
+        "no-tests",
+        "no-recordings",
+    )
+
+
 def test_the_compilers_alone_find_something_right(project: Project) -> None:
     """Real proposers over a whole program: whatever comes of it passes its recordings."""
     project.build(GCCLLM_PROPOSERS="compilers", GCCLLM_ISA="native", GCCLLM_BUDGET="20")
