@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import tempfile
+import traceback
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -114,10 +115,14 @@ def _optimize(
             finally:
                 if store is not None:
                     store.close()
-    except (GccllmError, OSError) as error:
+    except Exception as error:
+        # Our own fault or the machine's; the user has gcc's result, and the record says why.
+        known = isinstance(error, GccllmError | OSError)
         record.outcome = Outcome.FALLBACK
-        record.reason = getattr(error, "reason", "io-error")
-        record.detail = str(error)
+        record.reason = getattr(error, "reason", "io-error" if known else "driver-failed")
+        record.detail = str(error) if known else f"{type(error).__name__}: {error}"
+        if not known:
+            shown.say("".join(traceback.format_exception(error)))
         return record
 
 

@@ -247,8 +247,10 @@ class Search:
                     break
                 self.say(f"{task.unit}: {proposer.name}: {candidate.label}")
                 attempts.append(Attempt(candidate, self.try_candidate(candidate)))
-        except GccllmError as error:
-            self.failures.append(f"{proposer.name}: {error}")
+        except Exception as error:
+            # One that fails, by whatever fault, must not cost what the others find.
+            kind = "" if isinstance(error, GccllmError) else f"{type(error).__name__}: "
+            self.failures.append(f"{proposer.name}: {kind}{error}")
         return attempts
 
     def _expired(self) -> bool:

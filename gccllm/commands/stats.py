@@ -25,6 +25,8 @@ MEANINGS = {
     "reason:bad-recording": "a recording could not be read",
     "reason:baseline-fails": "gcc's own program failed its recordings",
     "reason:baseline-unjudged": "gcc's own program could not be judged",
+    "reason:driver-failed": "gccllm itself failed; -fllm-verbose shows where",
+    "reason:io-error": "a file could not be read or written",
     "reason:no-free-lane": "every timing core was busy",
     "reason:no-proposer": "there was nobody to ask for candidates",
     "reason:no-recordings": "no recordings were named for the program",
