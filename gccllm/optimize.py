@@ -10,29 +10,29 @@ import hashlib
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from gccllm import __version__
-from gccllm.asm.normalise import fingerprint, same_code, unit_key
+from gccllm.asm.normalise import fingerprint, unit_key
 from gccllm.errors import StoreError
 from gccllm.judge.judge import Judge
 from gccllm.judge.statistics import speedup
 from gccllm.judge.trusted import instrument, profile
 from gccllm.program import Program
-from gccllm.proposers.base import CompileSpec, Proposer, Task
+from gccllm.proposers.base import Proposer, Task
+from gccllm.recompile import recompile
 from gccllm.recordings import Recording
 from gccllm.report.record import FunctionRecord, ProgramRecord
 from gccllm.sandbox.base import Sandbox
 from gccllm.search import Found, Search, Seen
 from gccllm.settings import Settings
 from gccllm.store import Judgement, Rewrite, Store, UnitKey
-from gccllm.toolchain import split_options
 from gccllm.types import HotFunction, Isa, Outcome, Verdict, VerdictKind
 
 __all__ = ["Optimized", "Optimizer"]
 
 ASSURANCE = "tests"
-SOURCE_LIMIT = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -192,7 +192,7 @@ class Optimizer:
         for number, (unit, functions) in enumerate(hot.items()):
             scratch = self.scratch / f"propose-{number}"
             scratch.mkdir()
-            source, spec = self._source(unit, scratch)
+            source, spec = recompile(self.program, unit, scratch, self.say)
             tasks.append(
                 Task(
                     unit=unit,
@@ -208,36 +208,6 @@ class Optimizer:
                 )
             )
         return tasks
-
-    def _source(self, unit: str, scratch: Path) -> tuple[str | None, CompileSpec | None]:
-        """The C text and how to compile it again, if both still give this very baseline."""
-        frame = self.program.units[unit]
-        path = Path(frame.directory) / frame.source
-        try:
-            content = path.read_bytes()
-        except OSError:
-            return None, None
-        if hashlib.sha256(content).hexdigest() != frame.source_sha256:
-            self.say(f"{unit}: {path} has changed since it was compiled; going without source")
-            return None, None
-        text = content.decode("utf-8", "replace") if len(content) <= SOURCE_LIMIT else None
-        options = split_options(frame.options)
-        preprocessed = scratch / f"{path.stem}.i"
-        toolchain = self.program.toolchain
-        compiling = [x for x in options.compiler if not x.startswith("-g")]
-        before = [*options.preprocessor, *options.compiler]
-        if not toolchain.preprocess(path, before, Path(frame.directory), preprocessed):
-            return text, None
-        again = scratch / "again.s"
-        if not toolchain.emit(preprocessed, compiling, again).ok:
-            return text, None
-        # A header may have changed, or a file of -D's may be gone: then variants would be
-        # variants of something else.
-        emitted = again.read_text(errors="surrogateescape")
-        if unit_key(emitted) != unit_key(frame.assembly) and not same_code(emitted, frame.assembly):
-            self.say(f"{unit}: compiling {path} again gives other code; going without compilers")
-            return text, None
-        return text, CompileSpec(toolchain.cc, preprocessed, tuple(compiling))
 
     def _notice(self, seen: Seen) -> None:
         self._seen.append(seen)
@@ -287,7 +257,7 @@ class Optimizer:
                 evidence={**found.verdict.evidence, "tests_run": found.verdict.tests_run},
                 program=self.name,
             )
-            self._with_store(lambda store, rewrite=rewrite: store.put(rewrite))  # type: ignore[misc]
+            self._with_store(partial(Store.put, rewrite=rewrite))
         detail = found.verdict.detail
         self._with_store(lambda store: store.put_search(search_key, "optimized", detail))
 

@@ -71,7 +71,7 @@ class BwrapSandbox:
         )
         with staged(programs, cases, usable_cache(self._cache)) as stage:
             prefix = [bwrap, *_options(bwrap, runner, stage), "--"]
-            argv = ["/runner", *runner_arguments("/work", stage, limits, core, confinement)]
+            argv = ["/runner", *runner_arguments("/cell", stage, limits, core, confinement)]
             with runner_session(prefix, argv, stage, cases, limits) as session:
                 yield session
 
@@ -101,7 +101,7 @@ def _options(bwrap: str, runner: Path, stage: Stage) -> list[str]:
     if _knows_size(bwrap):
         options += ["--size", str(scratch_bytes(stage))]
     # the root itself is a writable tmpfs until it is made read-only
-    return [*options, "--tmpfs", "/work", "--remount-ro", "/", "--chdir", "/work"]
+    return [*options, "--tmpfs", "/cell", "--remount-ro", "/", "--chdir", "/cell"]
 
 
 @cache

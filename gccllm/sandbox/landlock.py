@@ -11,6 +11,7 @@ never chosen unless the user asks for it by name, and its name stands in every r
 from __future__ import annotations
 
 import os
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,14 +26,14 @@ from gccllm.sandbox.staging import Stage, staged
 __all__ = ["LandlockSandbox", "UnconfinedSandbox"]
 
 
-class _DirectSandbox:
+class _DirectSandbox(ABC):
     """A runner that is an ordinary child process; as root it becomes nobody."""
 
     def __init__(self, cache_folder: Path | None = None) -> None:
         self._cache = cache_folder
 
-    def _confinement(self) -> Confinement:
-        raise NotImplementedError
+    @abstractmethod
+    def _confinement(self) -> Confinement: ...
 
     @contextmanager
     def open(

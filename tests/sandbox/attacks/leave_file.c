@@ -5,7 +5,7 @@
 int main(void)
 {
     static const char *const PLACES[] = {
-        "state", "../state", "/work/state", "/tmp/gccllm-state", "/dev/shm/gccllm-state", "/state",
+        "state", "../state", "/cell/state", "/tmp/gccllm-state", "/dev/shm/gccllm-state", "/state",
         "/var/tmp/gccllm-state", "/dev/gccllm-state", "/usr/lib/gccllm-state",
     };
     struct stat st;

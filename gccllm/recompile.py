@@ -1,0 +1,51 @@
+"""A carried unit's source, found again, for proposers that want the C text or to compile it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+
+from gccllm.asm.normalise import same_code, unit_key
+from gccllm.program import Program
+from gccllm.proposers.base import CompileSpec
+from gccllm.toolchain import split_options
+
+__all__ = ["recompile"]
+
+SOURCE_LIMIT = 1 << 20
+"""bytes of C that are shown to a model at most"""
+
+
+def recompile(
+    program: Program, unit: str, scratch: Path, say: Callable[[str], None]
+) -> tuple[str | None, CompileSpec | None]:
+    """The C text and how to compile it again into ``scratch``, if that still gives this very
+    baseline; None for what no longer does. ``say`` is told why."""
+    frame = program.units[unit]
+    path = Path(frame.directory) / frame.source
+    try:
+        content = path.read_bytes()
+    except OSError:
+        return None, None
+    if hashlib.sha256(content).hexdigest() != frame.source_sha256:
+        say(f"{unit}: {path} has changed since it was compiled; going without source")
+        return None, None
+    text = content.decode("utf-8", "replace") if len(content) <= SOURCE_LIMIT else None
+    options = split_options(frame.options)
+    preprocessed = scratch / f"{path.stem}.i"
+    toolchain = program.toolchain
+    compiling = [x for x in options.compiler if not x.startswith("-g")]
+    before = [*options.preprocessor, *options.compiler]
+    if not toolchain.preprocess(path, before, Path(frame.directory), preprocessed):
+        return text, None
+    again = scratch / "again.s"
+    if not toolchain.emit(preprocessed, compiling, again).ok:
+        return text, None
+    # A header may have changed, or a file of -D's may be gone: then variants would be
+    # variants of something else.
+    emitted = again.read_text(errors="surrogateescape")
+    if unit_key(emitted) != unit_key(frame.assembly) and not same_code(emitted, frame.assembly):
+        say(f"{unit}: compiling {path} again gives other code; going without compilers")
+        return text, None
+    return text, CompileSpec(toolchain.cc, preprocessed, tuple(compiling))
