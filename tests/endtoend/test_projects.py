@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -121,3 +122,31 @@ def test_the_compilers_alone_find_something_right(project: Project) -> None:
         given = (project.tests / f"{name}.in").read_text()
         expected = (project.tests / f"{name}.out").read_bytes()
         assert project.run_program(project.tree / "slow", given) == expected
+
+
+@pytest.mark.skipif(shutil.which("ccache") is None, reason="no ccache")
+def test_ccache_in_front_sees_a_new_rewrite(project: Project) -> None:
+    project.propose(project.unit(FAST))
+    variables = {
+        "CCACHE_DIR": str(project.temporary.parent / "ccache"),
+        "CCACHE_EXTRAFILES": str(project.store / "index"),
+    }
+
+    def compiled() -> bytes:
+        front = str(project.gcc_llm.front)
+        subprocess.run(
+            ["ccache", front, "-O3", "-c", "plain.c", "-o", "plain.o"],
+            cwd=project.tree,
+            env=project.environment(GCCLLM_REPORT="", **variables),
+            check=True,
+            timeout=60,
+        )
+        return (project.tree / "plain.o").read_bytes()
+
+    (project.tree / "plain.c").write_text(project.source.read_text())
+    before = compiled()
+    project.build()
+    assert project.record()["outcome"] == "optimized"
+    after = compiled()
+    assert after != before, "the rewrite of slow.c is that of the same unit in plain.c"
+    assert compiled() == after
