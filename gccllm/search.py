@@ -27,8 +27,9 @@ __all__ = ["Found", "Search", "Seen", "Trial"]
 WORTH_MIXING = 1.02
 MOST_MIXED_DONORS = 3
 MOST_CONFIRMED = 3
-CONFIRM_RUNS = 130
-"""about how many baseline runs a confirmation takes"""
+CONFIRM_RUNS = 160
+RUN_SECONDS = 0.003
+"""a confirmation takes about so many of the baseline's runs, each with so much around it"""
 
 
 @dataclass(frozen=True)
@@ -92,7 +93,8 @@ class Search:
 
     def __post_init__(self) -> None:
         baseline = self.judge.baseline
-        once = sum(baseline.times.wall[x.index] * x.repeats for x in baseline.timed)
+        walls = ((baseline.times.wall[x.index], x.repeats) for x in baseline.timed)
+        once = sum((wall + RUN_SECONDS) * repeats for wall, repeats in walls)
         left = self.deadline - time.monotonic()
         self._confirm_from = self.deadline - min(CONFIRM_RUNS * once, 0.6 * left)
 

@@ -14,7 +14,7 @@ from gccllm.judge.arena import Arena
 from gccllm.judge.baseline import Admitted, Baseline
 from gccllm.judge.running import compare
 from gccllm.judge.statistics import speedup
-from gccllm.judge.timing import Decision, Pairs, Rule, RunFailed, decide, measure
+from gccllm.judge.timing import Decision, Pairs, Rule, RunFailed, measure
 from gccllm.program import BuildStep
 from gccllm.sandbox.base import RunResult, Session
 from gccllm.types import Json, Verdict, VerdictKind
@@ -61,7 +61,7 @@ class Clock:
         with self._pair_session(admitted.build.executable) as session:
             first, decision = self._measure(session)
         if decision is not Decision.FASTER:
-            return _not_faster(first, "by the rule", admitted.tests_run), first
+            return _not_faster(first, _how(decision, "by the rule"), admitted.tests_run), first
         copy = self.arena.scratch / "control"
         if not copy.exists():
             shutil.copy2(self.baseline.build.executable, copy)
@@ -69,7 +69,7 @@ class Clock:
             session.add_program("control", copy)
             pairs, decision = self._measure(session, early_stop=False, control="control")
         if decision is not Decision.FASTER:
-            return _not_faster(pairs, "on fresh runs", admitted.tests_run), pairs
+            return _not_faster(pairs, _how(decision, "on fresh runs"), admitted.tests_run), pairs
         measured = speedup(pairs.ratios)
         evidence: dict[str, Json] = {
             "control": round(speedup(pairs.control_ratios).ratio, 4),
@@ -97,7 +97,10 @@ class Clock:
         if isinstance(built, BuildStep):
             return Verdict(VerdictKind.UNJUDGED, f"shift by {shift}: {built.detail}")
         with self._pair_session(built.executable) as session:
-            pairs, _ = self._measure(session, most_pairs=SHIFT_PAIRS, early_stop=False)
+            # Few runs, and without them nothing is accepted: they may go beyond the budget.
+            pairs, _ = self._measure(
+                session, most_pairs=SHIFT_PAIRS, early_stop=False, hurried=False
+            )
         return speedup(pairs.ratios).ratio
 
     def _nops(self, size: int) -> Path:
@@ -116,13 +119,13 @@ class Clock:
         most_pairs: int | None = None,
         early_stop: bool = True,
         control: str | None = None,
+        hurried: bool = True,
     ) -> tuple[Pairs, Decision]:
-
         def check(index: int, result: RunResult) -> str:
             failed = compare(self.baseline.cases[index], result)
             return failed.detail if failed else ""
 
-        pairs, decision = measure(
+        return measure(
             session,
             "baseline",
             "candidate",
@@ -133,11 +136,8 @@ class Clock:
             most_pairs=most_pairs,
             early_stop=early_stop,
             control=control,
-            deadline=self.arena.expired,
+            deadline=self.arena.expired if hurried else lambda: False,
         )
-        if decision is Decision.NOT_FASTER and not self.arena.expired():
-            decision = decide(pairs, self.rule, final=True)
-        return pairs, decision
 
     def _failed_run(self, error: RunFailed) -> Verdict:
         case = self.baseline.cases[error.case]
@@ -155,6 +155,11 @@ class Clock:
         }
         with self.arena.open(programs, self.baseline.limits()) as session:
             yield session
+
+
+def _how(decision: Decision, measured: str) -> str:
+    over = "when the budget was over, unconfirmed: a larger -fllm-budget may accept it"
+    return over if decision is Decision.OPEN else measured
 
 
 def _not_faster(pairs: Pairs, how: str, tests_run: int) -> Verdict:

@@ -134,7 +134,8 @@ def measure(
     """Time two programs of a session against each other.
 
     Every run's output is checked; raises RunFailed at the first that is wrong. ``control`` names a
-    copy of the baseline to be measured along. ``deadline()`` true ends it with NOT_FASTER.
+    copy of the baseline to be measured along. ``deadline()`` true ends it: with OPEN, unless there
+    are as many pairs as a slow program gets.
     """
     pairs = Pairs()
     names = [baseline, candidate] + ([control] if control else [])
@@ -170,7 +171,8 @@ def measure(
         if len(pairs.ratios) >= limit:
             return pairs, decide(pairs, rule, final=True)
         if deadline():
-            return pairs, Decision.NOT_FASTER
+            enough = len(pairs.ratios) >= rule.slow_pairs
+            return pairs, decide(pairs, rule, final=True) if enough else Decision.OPEN
         if early_stop:
             decision = decide(pairs, rule, final=False)
             if decision is not Decision.OPEN:

@@ -120,15 +120,18 @@ def test_wrong_output_in_a_timed_run_is_caught() -> None:
     assert (caught.value.program, caught.value.case) == ("candidate", 0)
 
 
-def test_the_deadline_ends_it_without_an_acceptance() -> None:
-    calls: Iterator[bool] = iter([False, False, True])
+@pytest.mark.parametrize(
+    ("pairs_before", "decision"), [(3, Decision.OPEN), (RULE.slow_pairs, Decision.FASTER)]
+)
+def test_the_deadline_ends_it_with_what_is_known(pairs_before: int, decision: Decision) -> None:
+    calls: Iterator[bool] = iter([False] * (pairs_before - 1) + [True])
     opened = session(baseline=program(0.1, 0, 1), candidate=program(0.05, 0, 1))
-    pairs, decision = measure(
+    pairs, decided = measure(
         opened, "baseline", "candidate", [TimedCase(0)], right, RULE, random.Random(1),
-        deadline=lambda: next(calls),
+        deadline=lambda: next(calls), early_stop=False,
     )  # fmt: skip
-    assert decision is Decision.NOT_FASTER
-    assert len(pairs.ratios) == 3
+    assert decided is decision
+    assert len(pairs.ratios) == pairs_before
 
 
 def test_the_rule_needs_ratio_significance_and_wall_time() -> None:
