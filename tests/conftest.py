@@ -22,7 +22,7 @@ STEERING_WORDS = {
     "MFLAGS",
     "SUNPRO_DEPENDENCIES",
 }
-SHARED = ("runner-*", "probe-*", "sandbox-*.json")
+SHARED = ("runner-*", "probe-*", "harness-*", "sandbox-*.json")
 """what the sandbox compiles and finds out once; the rest of a store belongs to one test"""
 
 

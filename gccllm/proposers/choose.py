@@ -22,6 +22,12 @@ def _compilers(_: str) -> Proposer | None:
     return CompilersProposer()
 
 
+def _idioms(_: str) -> Proposer | None:
+    from gccllm.proposers.idioms import IdiomsProposer
+
+    return IdiomsProposer()
+
+
 def _model(spec: str) -> Proposer | None:
     """None for a model that does not exist here: ``none``, or the embedded one where it is not
     part of this installation."""
@@ -44,6 +50,7 @@ def _model(spec: str) -> Proposer | None:
 PROPOSERS: dict[str, Callable[[str], Proposer | None]] = {
     "model": _model,
     "compilers": _compilers,
+    "idioms": _idioms,
 }
 """By name: a function from the model's spec to the proposer, or to None where there is none."""
 

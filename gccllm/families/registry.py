@@ -1,0 +1,68 @@
+"""All families, in the order in which they are tried."""
+
+from __future__ import annotations
+
+from gccllm.families import (
+    arraycount,
+    arraymax,
+    arraysum,
+    binsearch,
+    bitreverse,
+    bytecount,
+    collatz,
+    conditionalmove,
+    ctz,
+    decimallength,
+    digitsum,
+    dotproduct,
+    gcd,
+    graydecode,
+    highbit,
+    intpower,
+    isqrt,
+    leadingzeros,
+    log2,
+    narrowdivision,
+    nextpow2,
+    parity,
+    partition,
+    polyhash,
+    popcount,
+    pow2test,
+    submod,
+    trialdivision,
+)
+from gccllm.families.base import Family
+
+__all__ = ["FAMILIES"]
+
+FAMILIES: tuple[Family, ...] = (
+    popcount.FAMILY,
+    collatz.FAMILY,
+    binsearch.FAMILY,
+    partition.FAMILY,
+    trialdivision.FAMILY,
+    digitsum.FAMILY,
+    polyhash.FAMILY,
+    gcd.FAMILY,
+    ctz.FAMILY,
+    parity.FAMILY,
+    log2.FAMILY,
+    bitreverse.FAMILY,
+    nextpow2.FAMILY,
+    intpower.FAMILY,
+    graydecode.FAMILY,
+    submod.FAMILY,
+    decimallength.FAMILY,
+    pow2test.FAMILY,
+    highbit.FAMILY,
+    leadingzeros.FAMILY,
+    isqrt.FAMILY,
+    arraysum.FAMILY,
+    arraymax.FAMILY,
+    dotproduct.FAMILY,
+    arraycount.FAMILY,
+    bytecount.FAMILY,
+    narrowdivision.FAMILY,
+    conditionalmove.FAMILY,
+)

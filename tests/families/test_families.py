@@ -1,0 +1,103 @@
+"""Every family: its C compiles and varies; gcc's code for it is found and equalled."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from gccllm.asm.unit import parse
+from gccllm.families.base import Family, Form, Hints, SlowForm
+from gccllm.families.registry import FAMILIES
+from gccllm.harness.compare import Harness
+from gccllm.process import run
+from gccllm.proposers.idioms import Wirer
+from gccllm.toolchain import Toolchain
+
+SAMPLES = 6
+
+
+@pytest.fixture(scope="module")
+def tools() -> Toolchain:
+    return Toolchain()
+
+
+@pytest.fixture(scope="module")
+def harness(tools: Toolchain) -> Iterator[Harness]:
+    with Harness(toolchain=tools) as opened:
+        yield opened
+
+
+def compiled(tools: Toolchain, slow: SlowForm) -> str:
+    argv = [tools.cc, "-O3", "-S", "-Wall", "-Werror", "-x", "c", "-", "-o", "-"]
+    done = run(argv, timeout=30, stdin=slow.source.encode())
+    assert done.ok, slow.source + done.stderr.decode()
+    return done.stdout.decode()
+
+
+def test_families_have_names_of_their_own() -> None:
+    names = [x.name for x in FAMILIES]
+    assert len(set(names)) == len(names)
+
+
+@pytest.mark.parametrize("family", FAMILIES, ids=lambda x: x.name)
+def test_slow_forms_vary(family: Family) -> None:
+    drawn = {family.slow(random.Random(seed)).source for seed in range(40)}
+    assert len(drawn) >= 30
+    assert family.slow(random.Random(3)) == family.slow(random.Random(3))
+
+
+@pytest.mark.parametrize("family", FAMILIES, ids=lambda x: x.name)
+def test_slow_forms_are_found_and_replaced_by_equal_code(
+    family: Family, tools: Toolchain, harness: Harness, tmp_path: Path
+) -> None:
+    features = tools.isa("native", ()).features
+    wirer = Wirer(tools, harness, features, (family,))
+    equal: list[str] = []
+    drawn = [family.slow(random.Random(seed)) for seed in range(SAMPLES)]
+    for slow, text in [(x, compiled(tools, x)) for x in drawn]:
+        if equal:
+            break
+        parsed = parse(text)
+        for unit, regions in wirer.layouts(parsed, slow.function, tmp_path / "unit.o"):
+            for region in regions:
+                equal += [x.instance.form.label for x in wirer.equal(unit, region)]
+    assert equal, f"no form of {family.name} fits any of {SAMPLES} samples"
+
+
+def test_a_form_names_only_what_it_declares() -> None:
+    with pytest.raises(ValueError, match="undeclared"):
+        Form("wrong", "movl {x:l}, {y:l}", inputs="x")
+
+
+def test_hints_see_loops_and_factors() -> None:
+    loop = Hints(("L0:", "\tsall\t$5, %eax", "\timull\t$77, %ecx, %ecx", "\tjne\tL0"))
+    assert loop.loops
+    assert loop.multipliers == (31, 33, 77)
+    assert loop.immediates == {5, 77}
+    assert not Hints(("L0:", "\tjne\tL1", "L1:", "\taddl\t%eax, %eax")).loops
+
+
+def test_a_form_that_nearly_always_falls_back_is_not_called_equal(
+    tools: Toolchain, harness: Harness, tmp_path: Path
+) -> None:
+    """Its own way is wrong, but the states hardly ever take it."""
+    vain = Form(
+        "vain",
+        "movabsq $0x123456789abcdef, {t:q}\n cmpq {t:q}, {x:q}\n jne {B}\n xorl {n:l}, {n:l}",
+        inputs="x",
+        outputs="n",
+        scratch="t",
+    )
+    family = Family("vain", lambda rng: SlowForm("vain", "f", ""), lambda hints: [vain])
+    source = "int f(unsigned long x) { int n = 0; while (x) { n += x & 1; x >>= 1; } return n; }"
+    unit = parse(compiled(tools, SlowForm("vain", "f", source)))
+    wirer = Wirer(tools, harness, frozenset(), (family,))
+    tried = 0
+    for layout, regions in wirer.layouts(unit, "f", tmp_path / "unit.o"):
+        for region in regions:
+            tried += len(wirer.fitting(layout, region))
+            assert list(wirer.equal(layout, region)) == []
+    assert tried
