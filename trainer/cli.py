@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 import json
+import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
 from enum import Enum
+from pathlib import Path
+from types import FrameType
 from typing import Annotated, Any
 
 import typer
@@ -14,6 +20,7 @@ from gccllm.errors import GccllmError, StoreError, UsageError
 from gccllm.paths import cache_dir
 from gccllm.store import Store
 from gccllm.types import Speedup, Verdict, VerdictKind
+from trainer.corpus.commands import app as data_app
 from trainer.reward import REWARDS
 
 __all__ = ["app", "main"]
@@ -25,6 +32,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     add_completion=False,
 )
+app.add_typer(data_app, name="data")
 SHOWN = ("program", "unit", "functions", "proposer", "label", "verdict")
 
 
@@ -35,6 +43,20 @@ class Kind(str, Enum):
     SO_PUBLISHED = "so-published"
     CGS = "cgs"
     CGS_PUBLISHED = "cgs-published"
+
+
+class Precision(str, Enum):
+    """Of training, for typer."""
+
+    BF16 = "bf16"
+    FP32 = "fp32"
+
+
+class Quantization(str, Enum):
+    """Of exported weights, for typer; names of CTranslate2's."""
+
+    INT8 = "int8"
+    FLOAT32 = "float32"
 
 
 def _version(wanted: bool) -> None:
@@ -82,6 +104,154 @@ def rewards(
                 typer.echo(json.dumps({**{x: entry[x] for x in SHOWN}, "reward": earned}))
         except ValueError as error:
             raise StoreError(f"the store at {folder} is damaged: {error}") from error
+
+
+@app.command()
+def tokenizer(
+    data: Annotated[Path, typer.Option(metavar="DIR", help="folder of *.parquet with pairs")],
+    out: Annotated[Path, typer.Option(metavar="DIR", help="where the tokeniser goes")],
+    vocab: Annotated[int, typer.Option(metavar="N", help="tokens, at most")] = 4096,
+) -> None:
+    """Learn a vocabulary from training pairs.
+
+    \b
+    Example:
+      gccllm-train tokenizer --data pairs --out tokenizer
+    """
+    with _needs_extra():
+        from trainer.tokenizer import train_from
+
+        typer.echo(f"{train_from(data, out, vocab)} tokens in {out}")
+
+
+@app.command()
+def sft(
+    data: Annotated[Path, typer.Option(metavar="DIR", help="folder of *.parquet with pairs")],
+    tokenizer: Annotated[Path, typer.Option(metavar="DIR", help="from gccllm-train tokenizer")],
+    out: Annotated[Path, typer.Option(metavar="DIR", help="the run; one that was stopped goes on")],
+    size: Annotated[str, typer.Option(metavar="SIZE", help="nano, mini or a JSON file")] = "mini",
+    init: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="model folder to start from")
+    ] = None,
+    hours: Annotated[float | None, typer.Option(help="budget of time")] = None,
+    tokens: Annotated[int | None, typer.Option(help="budget of tokens, padding apart")] = None,
+    steps: Annotated[int | None, typer.Option(help="budget of optimiser steps")] = None,
+    lr: Annotated[float | None, typer.Option(help="peak learning rate; the size's own")] = None,
+    rows: Annotated[int | None, typer.Option(min=1, help="rows of a batch")] = None,
+    length: Annotated[int | None, typer.Option(min=16, help="tokens of a row")] = None,
+    prompt_weight: Annotated[
+        float, typer.Option(min=0.0, help="weight of a prompt's tokens in the loss")
+    ] = 0.0,
+    precision: Annotated[Precision, typer.Option(help="of the computations")] = Precision.BF16,
+    every: Annotated[
+        int, typer.Option(min=1, metavar="STEPS", help="between validations and checkpoints")
+    ] = 100,
+    sample: Annotated[
+        int, typer.Option(min=1, metavar="N", help="pairs of each split that validation uses")
+    ] = 256,
+    seed: Annotated[int, typer.Option(help="of weights and order")] = 0,
+    threads: Annotated[
+        int | None, typer.Option(min=1, help="of the CPU; all cores if left out")
+    ] = None,
+) -> None:
+    """Train the embedded model on pairs: from nothing, or from --init.
+
+    Give one of --hours, --tokens and --steps. Ctrl-C and SIGTERM leave a checkpoint; the same
+    command goes on from it. A GPU is used if torch finds one.
+
+    \b
+    Example:
+      gccllm-train sft --data pairs --tokenizer tokenizer --out run --hours 3
+    """
+    with _needs_extra(), _stops() as stopping:
+        import torch
+
+        from trainer.sft import Budget, Settings, train
+
+        budget = Budget(steps=steps, tokens=tokens, hours=hours)
+        if threads is not None:
+            torch.set_num_threads(threads)
+        settings = Settings(
+            data=data,
+            tokenizer=tokenizer,
+            out=out,
+            budget=budget,
+            size=size,
+            init=init,
+            learning_rate=lr,
+            rows=rows,
+            length=length,
+            prompt_weight=prompt_weight,
+            precision=precision.value,
+            seed=seed,
+            every=every,
+            sample=sample,
+        )
+        spent = train(settings, stop=lambda step: bool(stopping), say=typer.echo)
+        if budget.share(spent) < 1:
+            typer.echo(f"stopped at step {spent.steps}; the same command goes on")
+            raise typer.Exit(128 + stopping[0])
+        typer.echo(f"{spent.steps} steps, {spent.tokens} tokens: {out / 'model'}")
+
+
+@app.command()
+def export(
+    model: Annotated[Path, typer.Option(metavar="DIR", help="model folder, from sft or ppo")],
+    out: Annotated[Path, typer.Option(metavar="DIR", help="where the CTranslate2 model goes")],
+    quantization: Annotated[Quantization, typer.Option(help="of the weights")] = Quantization.INT8,
+    check: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="compare on prompts of this data folder")
+    ] = None,
+    prompts: Annotated[int, typer.Option(min=1, metavar="N", help="for --check")] = 64,
+) -> None:
+    """Convert a model for CPUs; --check tells how often its greedy answers are torch's.
+
+    \b
+    Example:
+      gccllm-train export --model run/model --out mini --check pairs --prompts 200
+    """
+    with _needs_extra():
+        from trainer.export import agreement, prompts_of
+        from trainer.export import export as convert
+
+        texts = prompts_of(check, prompts) if check else []
+        convert(model, out, quantization.value)
+        size = sum(x.stat().st_size for x in out.iterdir())
+        typer.echo(f"{out}: {size / 1e6:.1f} MB")
+        if texts:
+            found = agreement(model, out, texts)
+            typer.echo(json.dumps({**asdict(found), "rate": found.rate}))
+
+
+@contextmanager
+def _needs_extra() -> Iterator[None]:
+    """A package that is not installed is the user's to mend, in one line."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        raise UsageError(f"{error.name} is missing; pip install 'gccllm[train]'") from error
+
+
+@contextmanager
+def _stops() -> Iterator[list[int]]:
+    """A list that the first SIGINT or SIGTERM puts its number into; a second one ends us."""
+    caught: list[int] = []
+    signals = (signal.SIGINT, signal.SIGTERM)
+    before = {x: signal.getsignal(x) for x in signals}
+
+    def note(number: int, frame: FrameType | None) -> None:
+        del frame
+        caught.append(number)
+        for x in signals:
+            signal.signal(x, before[x])
+
+    for x in signals:
+        signal.signal(x, note)
+    try:
+        yield caught
+    finally:
+        for x in signals:
+            signal.signal(x, before[x])
 
 
 def _verdict(entry: dict[str, Any]) -> Verdict:

@@ -9,12 +9,15 @@ from gccllm.paths import cache_dir
 from tests.conftest import STEERING, STEERING_WORDS
 
 
-def test_nothing_of_the_users_steers_a_test(own_store: Path) -> None:
+def test_nothing_of_the_users_steers_a_test(own_store: Path, shared_cache: Path) -> None:
     left = {x for x in os.environ if x.startswith(STEERING) or x in STEERING_WORDS}
     assert left == {"GCCLLM_STORE"}
     assert cache_dir() == own_store
     for name in ("HOME", "XDG_CACHE_HOME"):
-        assert not any(Path(os.environ[name]).iterdir())
+        folder = Path(os.environ[name])
+        assert folder.parent == shared_cache.parent
+        # Libraries may keep their own things there (fonts); we do not.
+        assert not [x for x in folder.rglob("*") if "gccllm" in x.name]
 
 
 def test_the_store_is_the_tests_own(own_store: Path) -> None:

@@ -1,0 +1,58 @@
+"""``gccllm-train data``: make training pairs."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from trainer.corpus.families import Plan, make_shards
+
+__all__ = ["app"]
+
+app = typer.Typer(
+    help="Make training pairs: region in, better lines out.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+
+
+@app.callback()
+def options() -> None:
+    """Make training pairs: region in, better lines out."""
+
+
+@app.command()
+def families(
+    out: Annotated[Path, typer.Option(metavar="DIR", help="folder for the shards")],
+    count: Annotated[
+        int, typer.Option(metavar="N", min=1, help="samples (each gives 1 to 5 pairs)")
+    ] = 1000,
+    seed: Annotated[int, typer.Option(metavar="S", help="other samples for another seed")] = 1,
+    jobs: Annotated[
+        int, typer.Option(metavar="J", min=1, help="processes [default: all cores]")
+    ] = len(os.sched_getaffinity(0)),
+    family: Annotated[
+        list[str] | None, typer.Option(metavar="NAME", help="only this one; may be repeated")
+    ] = None,
+) -> None:
+    """Make pairs from the rewrite families, every answer proven equal by running it.
+
+    Shards that exist are kept: run it again to go on, or with a larger count to have more.
+
+    \b
+    Example:
+      gccllm-train data families --out pairs --count 10000
+    """
+    plan = Plan(out, count, seed, tuple(family or ()))
+    shards = plan.shards()
+    done = sum(path.exists() for path in shards)
+    started, pairs = time.monotonic(), 0
+    typer.echo(f"{len(shards)} shards, {done} of them there already", err=True)
+    for path, made in make_shards(plan, jobs):
+        done, pairs = done + 1, pairs + made
+        rate = pairs / (time.monotonic() - started)
+        typer.echo(f"{done}/{len(shards)} {path.name}: {made} pairs ({rate:.1f}/s)", err=True)
