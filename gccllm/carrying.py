@@ -9,15 +9,13 @@ from pathlib import Path
 
 from gccllm.asm.carry import SECTION, Frame, encode
 from gccllm.replacing import replace_bytes
-from gccllm.toolchain import assembler_options, collect_options
+from gccllm.toolchain import OPTIONS_WITH_VALUE, assembler_options, collect_options
 
 __all__ = ["carry_unit", "main_input"]
 
-# cc1 options whose value stands apart and may look like an input file.
-_TAKES_VALUE = frozenset(
-    "-o -I -D -U -A -include -imacros -isystem -iquote -idirafter -iprefix -iwithprefix"
-    " -iwithprefixbefore -isysroot -imultilib -imultiarch -dumpdir -dumpbase -dumpbase-ext -MF -MT"
-    " -MQ -MD -MMD -auxbase -auxbase-strip -aux-info --param -G".split()
+# cc1 has options of its own whose value stands apart and may look like an input file.
+_TAKES_VALUE = OPTIONS_WITH_VALUE | frozenset(
+    "-imultiarch -MD -MMD -auxbase -auxbase-strip".split()
 )
 
 

@@ -89,7 +89,7 @@ def _optimize(
             return record
         record.outcome = Outcome.FALLBACK
         recording = load(tests)
-        sandbox = choose(settings.sandbox)
+        sandbox = choose()
         proposers: list[Proposer] = make(settings.proposers, settings.model)
         folder = cache_dir()
         with lane(folder, LANE_WAIT_SECONDS) as core:

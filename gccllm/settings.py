@@ -9,8 +9,9 @@ from pathlib import Path
 
 from gccllm.errors import UsageError
 
-__all__ = ["DEFAULT_PROPOSERS", "Settings"]
+__all__ = ["DEFAULT_MODEL", "DEFAULT_PROPOSERS", "Settings"]
 
+DEFAULT_MODEL = "mini"
 DEFAULT_PROPOSERS = ("model", "idioms", "compilers")
 ISA_MODES = ("target", "native")
 
@@ -20,7 +21,7 @@ class Settings:
     """The options of DESIGN's table that are decided here; ``budget`` in seconds."""
 
     tests: Path | None = None
-    model: str = "mini"
+    model: str = DEFAULT_MODEL
     proposers: tuple[str, ...] = DEFAULT_PROPOSERS
     isa: str = "target"
     budget: float = 60.0
@@ -28,7 +29,6 @@ class Settings:
     refine: int = 0
     report: Path | None = None
     verbose: bool = False
-    sandbox: str = "auto"
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> Settings:
@@ -44,7 +44,7 @@ class Settings:
         report = env.get("GCCLLM_REPORT")
         return cls(
             tests=Path(tests).absolute() if tests else None,
-            model=env.get("GCCLLM_MODEL") or "mini",
+            model=env.get("GCCLLM_MODEL") or DEFAULT_MODEL,
             proposers=_names(names) if names else DEFAULT_PROPOSERS,
             isa=isa,
             budget=_number(env, "GCCLLM_BUDGET", "-fllm-budget", 60.0),
@@ -52,7 +52,6 @@ class Settings:
             refine=int(_number(env, "GCCLLM_REFINE", "-fllm-refine", 0)),
             report=Path(report).absolute() if report else None,
             verbose=bool(env.get("GCCLLM_VERBOSE")),
-            sandbox=env.get("GCCLLM_SANDBOX") or "auto",
         )
 
 

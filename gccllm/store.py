@@ -181,25 +181,6 @@ class Store:
             ).fetchone()
         return _rewrite(row) if row else None
 
-    def find_exact(self, fingerprint: int, baseline_sha: str, compiler: str) -> list[Rewrite]:
-        """Rewrites of exactly this baseline text, whatever their instruction set, newest first."""
-        with _translated(self.folder):
-            rows = self._db.execute(
-                "SELECT * FROM rewrites WHERE fingerprint=? AND baseline_sha=? AND compiler=?"
-                " ORDER BY created DESC",
-                (_signed(fingerprint), baseline_sha, compiler),
-            ).fetchall()
-        return [_rewrite(row) for row in rows]
-
-    def find_like(self, fingerprint: int, compiler: str) -> list[Rewrite]:
-        """Rewrites of units with the same instructions: candidates for a closer look."""
-        with _translated(self.folder):
-            rows = self._db.execute(
-                "SELECT * FROM rewrites WHERE fingerprint=? AND compiler=? ORDER BY created DESC",
-                (_signed(fingerprint), compiler),
-            ).fetchall()
-        return [_rewrite(row) for row in rows]
-
     def rewrites(self) -> list[Rewrite]:
         """All of them, oldest first."""
         with _translated(self.folder):

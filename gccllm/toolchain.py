@@ -22,6 +22,7 @@ from gccllm.types import Isa
 
 __all__ = [
     "AS_LIMITS",
+    "OPTIONS_WITH_VALUE",
     "CompilerIdentity",
     "SplitOptions",
     "Toolchain",
@@ -36,7 +37,7 @@ AS_LIMITS = process.Limits(cpu_seconds=5, address_space=1 << 30, file_size=16 <<
 AS_TIMEOUT = 10.0
 CC_TIMEOUT = 60.0
 
-_TAKES_ARGUMENT = frozenset(
+OPTIONS_WITH_VALUE = frozenset(
     "-o -dumpdir -dumpbase -dumpbase-ext -MF -MT -MQ -I -D -U -A -include -imacros -isystem -iquote"
     " -idirafter -iprefix -iwithprefix -iwithprefixbefore -isysroot -imultilib -L -l -x -u -T -e -z"
     " -Xlinker -Xassembler -Xpreprocessor -B -specs -wrapper -aux-info --param -G".split()
@@ -99,7 +100,7 @@ def split_options(options: Sequence[str]) -> SplitOptions:
     position = 0
     while position < len(options):
         option = options[position]
-        width = 2 if option in _TAKES_ARGUMENT and position + 1 < len(options) else 1
+        width = 2 if option in OPTIONS_WITH_VALUE and position + 1 < len(options) else 1
         group = options[position : position + width]
         position += width
         if not option.startswith("-"):

@@ -9,11 +9,9 @@ from collections.abc import Callable, Sequence
 
 from gccllm.errors import UsageError
 from gccllm.proposers.base import Proposer
+from gccllm.settings import DEFAULT_MODEL, DEFAULT_PROPOSERS
 
 __all__ = ["DEFAULT_MODEL", "DEFAULT_PROPOSERS", "PROPOSERS", "make"]
-
-DEFAULT_MODEL = "mini"
-DEFAULT_PROPOSERS = ("model", "idioms", "compilers")
 
 
 def _compilers(_: str) -> Proposer | None:
