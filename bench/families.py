@@ -24,6 +24,7 @@ from gccllm.asm.region_text import replace
 from gccllm.asm.splice import Spliced, splice
 from gccllm.asm.unit import parse
 from gccllm.families.base import Family, SlowForm
+from gccllm.families.layouts import layouts
 from gccllm.families.registry import FAMILIES
 from gccllm.harness.compare import Harness
 from gccllm.proposers.idioms import Wirer
@@ -98,17 +99,17 @@ def built(tools: Toolchain, slow: SlowForm, assembly: str, rounds: int, out: Pat
 
 
 def candidates(
-    wirer: Wirer, slow: SlowForm, baseline: str, folder: Path
+    tools: Toolchain, wirer: Wirer, slow: SlowForm, baseline: str, folder: Path
 ) -> Iterator[tuple[str, str]]:
     """(label, assembly of the unit with the form in place)."""
     unit = parse(baseline)
     seen: set[str] = set()
-    for layout, regions in wirer.layouts(unit, slow.function, folder / "unit.o"):
-        for region in regions:
+    for layout in layouts(tools, unit, slow.function, folder / "unit.o"):
+        for region in layout.regions:
             for wired in wirer.equal(layout, region):
                 form = wired.instance.form
                 label = f"{form.label} ({form.needs})" if form.needs else form.label
-                donor = parse(replace(layout, region, wired.instance.lines))
+                donor = parse(replace(layout.unit, region, wired.instance.lines))
                 done = splice(unit, donor, [slow.function], tag="b")
                 if isinstance(done, Spliced) and label not in seen:
                     seen.add(label)
@@ -134,7 +135,7 @@ def measure(
             break
         rounds *= 4
     results = []
-    for label, text in candidates(wirer, slow, done.stdout, folder):
+    for label, text in candidates(tools, wirer, slow, done.stdout, folder):
         program = built(tools, slow, text, rounds, folder / "candidate")
         ratios = []
         for _ in range(pairs):
@@ -160,7 +161,7 @@ def main() -> None:
         for family in FAMILIES:
             if arguments.families and family.name not in arguments.families:
                 continue
-            wirer = Wirer(tools, harness, features, (family,))
+            wirer = Wirer(harness, features, (family,))
             found: dict[str, list[float]] = {}
             for seed in range(arguments.samples):
                 for label, ratio in measure(

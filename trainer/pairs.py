@@ -7,6 +7,7 @@ them with :func:`write_shard`, whoever trains reads them with :func:`read_pairs`
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from collections.abc import Iterable, Iterator, Mapping
@@ -118,11 +119,13 @@ def shards(folder: Path) -> list[Path]:
 def read_pairs(folder: Path, split: str = "") -> Iterator[Pair]:
     """The pairs of all shards of ``folder``, in order; only those of ``split`` if it is given.
 
-    Raises UsageError for what is no shard or breaks the contract, naming file and row.
+    Of pairs with the same prompt the first of all splits is the only one, so that no prompt is in
+    two splits. Raises UsageError for what is no shard or breaks the contract, naming file and row.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
 
+    seen: set[bytes] = set()
     for path in shards(folder):
         try:
             with pq.ParquetFile(path) as file:
@@ -132,6 +135,10 @@ def read_pairs(folder: Path, split: str = "") -> Iterator[Pair]:
                     for values in batch.to_pylist():
                         pair = _pair(values, f"{path}, row {row}")
                         row += 1
+                        key = hashlib.blake2b(pair.prompt.encode(), digest_size=12).digest()
+                        if key in seen:
+                            continue
+                        seen.add(key)
                         if not split or pair.split == split:
                             yield pair
         except (OSError, pa.ArrowException) as error:

@@ -10,6 +10,7 @@ import pytest
 
 from gccllm.asm.unit import parse
 from gccllm.families.base import Family, Form, Hints, SlowForm
+from gccllm.families.layouts import layouts
 from gccllm.families.registry import FAMILIES
 from gccllm.harness.compare import Harness
 from gccllm.process import run
@@ -54,16 +55,16 @@ def test_slow_forms_are_found_and_replaced_by_equal_code(
     family: Family, tools: Toolchain, harness: Harness, tmp_path: Path
 ) -> None:
     features = tools.isa("native", ()).features
-    wirer = Wirer(tools, harness, features, (family,))
+    wirer = Wirer(harness, features, (family,))
     equal: list[str] = []
     drawn = [family.slow(random.Random(seed)) for seed in range(SAMPLES)]
     for slow, text in [(x, compiled(tools, x)) for x in drawn]:
         if equal:
             break
         parsed = parse(text)
-        for unit, regions in wirer.layouts(parsed, slow.function, tmp_path / "unit.o"):
-            for region in regions:
-                equal += [x.instance.form.label for x in wirer.equal(unit, region)]
+        for layout in layouts(tools, parsed, slow.function, tmp_path / "unit.o"):
+            for region in layout.regions:
+                equal += [x.instance.form.label for x in wirer.equal(layout, region)]
     assert equal, f"no form of {family.name} fits any of {SAMPLES} samples"
 
 
@@ -94,10 +95,10 @@ def test_a_form_that_nearly_always_falls_back_is_not_called_equal(
     family = Family("vain", lambda rng: SlowForm("vain", "f", ""), lambda hints: [vain])
     source = "int f(unsigned long x) { int n = 0; while (x) { n += x & 1; x >>= 1; } return n; }"
     unit = parse(compiled(tools, SlowForm("vain", "f", source)))
-    wirer = Wirer(tools, harness, frozenset(), (family,))
+    wirer = Wirer(harness, frozenset(), (family,))
     tried = 0
-    for layout, regions in wirer.layouts(unit, "f", tmp_path / "unit.o"):
-        for region in regions:
+    for layout in layouts(tools, unit, "f", tmp_path / "unit.o"):
+        for region in layout.regions:
             tried += len(wirer.fitting(layout, region))
             assert list(wirer.equal(layout, region)) == []
     assert tried

@@ -14,7 +14,15 @@ from gccllm.families.registry import FAMILIES
 from gccllm.harness.compare import Harness
 from gccllm.toolchain import Toolchain
 from trainer.corpus.commands import app
-from trainer.corpus.families import HELD_OUT, Plan, families_named, make_sample, make_shards
+from trainer.corpus.families import (
+    HELD_OUT,
+    SHARD_SAMPLES,
+    Plan,
+    Teacher,
+    families_named,
+    make_sample,
+    make_shards,
+)
 from trainer.pairs import Pair, read_pairs
 
 needs_parquet = pytest.mark.skipif(
@@ -22,12 +30,17 @@ needs_parquet = pytest.mark.skipif(
 )
 
 
-@pytest.fixture(scope="module")
-def popcounts(shared_cache: Path) -> list[Pair]:
-    """The pairs of one sample."""
+def sample(family: str, number: int) -> list[Pair]:
     tools = Toolchain()
     with Harness(toolchain=tools) as harness:
-        return list(make_sample(tools, harness, families_named(["popcount"])[0], 0, 1))
+        teacher = Teacher(tools, harness, families_named([family])[0])
+        return list(make_sample(tools, teacher, number, 1))
+
+
+@pytest.fixture(scope="module")
+def popcounts(shared_cache: Path) -> list[Pair]:
+    """The pairs of a few samples."""
+    return [pair for number in range(3) for pair in sample("popcount", number)]
 
 
 def test_a_sample_gives_rewrites_and_keeps(popcounts: list[Pair]) -> None:
@@ -39,22 +52,18 @@ def test_a_sample_gives_rewrites_and_keeps(popcounts: list[Pair]) -> None:
         assert pair.prompt.startswith(f"<|isa|>{pair.isa}\n<|live_in|>")
         assert pair.prompt.count("<|region|>\nL0:\n") == 1
         assert re.search(r"^\s+\.", pair.prompt, re.MULTILINE) is None, "no directives"
-        assert pair.provenance["sample"] == 0
+        assert pair.provenance["sample"] in (0, 1, 2)
+    for prompt in {x.prompt for x in rewrites}:
+        assert len({x.answer for x in popcounts if x.prompt == prompt}) == 1
 
 
 def test_a_sample_is_the_same_each_time(popcounts: list[Pair]) -> None:
-    tools = Toolchain()
-    with Harness(toolchain=tools) as harness:
-        again = list(make_sample(tools, harness, families_named(["popcount"])[0], 0, 1))
-    assert again == popcounts
+    assert sample("popcount", 1) == [x for x in popcounts if x.provenance["sample"] == 1]
 
 
 def test_held_out_families_are_families_and_give_no_training_pair(shared_cache: Path) -> None:
     assert set(HELD_OUT) <= {x.name for x in FAMILIES}
-    tools = Toolchain()
-    with Harness(toolchain=tools) as harness:
-        pairs = list(make_sample(tools, harness, families_named([HELD_OUT[0]])[0], 3, 1))
-    assert {x.split for x in pairs} == {"heldout-family"}
+    assert {x.split for x in sample(HELD_OUT[0], 3)} == {"heldout-family"}
 
 
 def test_an_unknown_family_is_said() -> None:
@@ -64,16 +73,16 @@ def test_an_unknown_family_is_said() -> None:
 
 @needs_parquet
 def test_an_interrupted_run_goes_on(tmp_path: Path) -> None:
-    plan = Plan(tmp_path, 70, 5, ("ctz",))
+    plan = Plan(tmp_path, SHARD_SAMPLES + 3, 5, ("ctz",))
     first, second = plan.shards()
     first.write_bytes(b"made before")
     made = dict(make_shards(plan, 1))
     assert list(made) == [second]
     assert first.read_bytes() == b"made before"
     first.unlink()
+    assert made[second] > 0
     pairs = list(read_pairs(tmp_path))
-    assert len(pairs) == made[second] > 0
-    assert {x.provenance["sample"] for x in pairs} <= set(range(64, 70))
+    assert {x.provenance["sample"] for x in pairs} <= set(range(SHARD_SAMPLES, SHARD_SAMPLES + 3))
 
 
 @needs_parquet
@@ -81,5 +90,5 @@ def test_the_command_makes_shards_and_says_so(tmp_path: Path) -> None:
     arguments = ["families", "--out", str(tmp_path), "--count", "2", "--jobs", "1"]
     done = CliRunner().invoke(app, [*arguments, "--family", "popcount"])
     assert done.exit_code == 0, done.output
-    assert "1/1 families-1-0000000.parquet" in done.stderr
+    assert "1/1 popcount-1-000000.parquet" in done.stderr
     assert list(read_pairs(tmp_path))

@@ -25,14 +25,22 @@ PAIR = Pair(
 
 
 def test_what_is_written_comes_back(tmp_path: Path) -> None:
-    other = replace(PAIR, answer="keep", split="heldout-family")
+    other = replace(PAIR, prompt=f"{PAIR.prompt}\tud2\n", answer="keep", split="heldout-family")
+    third = replace(PAIR, prompt=f"{PAIR.prompt}\tnop\n", family="", package="zlib")
     assert write_shard(tmp_path / "deep" / "a.parquet", [PAIR, other]) == 2
-    assert write_shard(tmp_path / "b.parquet", [replace(PAIR, family="", package="zlib")]) == 1
+    assert write_shard(tmp_path / "b.parquet", [third]) == 1
     assert [x.name for x in shards(tmp_path)] == ["b.parquet", "a.parquet"]
-    assert list(read_pairs(tmp_path))[1:] == [PAIR, other]
+    assert list(read_pairs(tmp_path)) == [third, PAIR, other]
     assert list(read_pairs(tmp_path, "heldout-family")) == [other]
     assert other.keeps
     assert not PAIR.keeps
+
+
+def test_no_prompt_is_in_two_splits(tmp_path: Path) -> None:
+    write_shard(tmp_path / "a.parquet", [PAIR, replace(PAIR, answer="keep")])
+    write_shard(tmp_path / "b.parquet", [replace(PAIR, split="valid")])
+    assert list(read_pairs(tmp_path)) == [PAIR]
+    assert list(read_pairs(tmp_path, "valid")) == []
 
 
 @pytest.mark.parametrize(

@@ -1,11 +1,12 @@
 """Pairs from the rewrite families: slow C through gcc, fast templates wired in, proven by running.
 
 A sample is one function of one family, its surroundings drawn at random, compiled by gcc. Each of
-its regions that some form of the family equals (on thousands of random and edge states, in the
+its regions that some form of any family equals (on thousands of random and edge states, in the
 sandbox) gives a pair; of the regions that nothing equals some give a pair whose answer is ``keep``.
 
-Sample N of a seed is always the same, whoever makes it, so shards can be made in parallel, in any
-order, and again. Whole families are held out, not only samples.
+Sample N of a family and a seed is always the same function, and a shard always the same pairs,
+whoever makes it, so shards can be made in parallel, in any order, and again. Whole families are
+held out, not only samples: no other family's pair has an answer by one of their forms.
 """
 
 from __future__ import annotations
@@ -16,24 +17,27 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import chain, repeat
 from pathlib import Path
 
 from gccllm.asm.region_model import Region
 from gccllm.asm.unit import Unit, parse
 from gccllm.errors import GccllmError, UsageError
 from gccllm.families.base import Family
+from gccllm.families.layouts import Layout, layouts
 from gccllm.families.registry import FAMILIES
 from gccllm.harness.compare import Harness
 from gccllm.process import run
-from gccllm.proposers.idioms import Wired, Wirer
 from gccllm.region_prompt import region_prompt
 from gccllm.toolchain import Toolchain
+from trainer.corpus.wirings import Rewriting, Wirings
 from trainer.pairs import KEEP_ANSWER, Pair, write_shard
 
 __all__ = [
     "HELD_OUT",
     "LEVELS",
     "Plan",
+    "Teacher",
     "families_named",
     "make_sample",
     "make_shard",
@@ -43,30 +47,33 @@ __all__ = [
 LEVELS = ("x86-64", "x86-64-v2", "x86-64-v3", "x86-64-v4")
 HELD_OUT = ("parity", "graydecode")
 """families that no training pair comes from"""
-KEEP_SHARE = 0.5
+KEEP_SHARE = 0.15
 """how often a region that nothing equals gives a pair"""
 VALID_EVERY = 50
-SHARD_SAMPLES = 64
+LEVELS_A_REGION = 3
+SHARD_SAMPLES = 250
 OPTIONS = (("-O3",), ("-O3",), ("-O3",), ("-O2",), ("-O3", "-fPIC"), ("-O3", "-fwrapv"))
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What to make: ``count`` samples of ``seed``, as shards of ``SHARD_SAMPLES`` in ``out``."""
+    """What to make: ``count`` samples of each family, as shards of ``SHARD_SAMPLES`` in ``out``."""
 
     out: Path
     count: int
     seed: int
     families: tuple[str, ...]
 
-    def shards(self) -> dict[Path, range]:
-        """Shard file → its samples."""
-        starts = range(0, self.count, SHARD_SAMPLES)
+    def shards(self) -> dict[Path, tuple[str, range]]:
+        """Shard file → its family and samples; all families' first shards come first."""
+        names = [x.name for x in families_named(self.families)]
         return {
-            self.out / f"families-{self.seed}-{start:07d}.parquet": range(
-                start, min(start + SHARD_SAMPLES, self.count)
+            self.out / f"{name}-{self.seed}-{start:06d}.parquet": (
+                name,
+                range(start, min(start + SHARD_SAMPLES, self.count)),
             )
-            for start in starts
+            for start in range(0, self.count, SHARD_SAMPLES)
+            for name in names
         }
 
 
@@ -84,86 +91,101 @@ def make_shards(plan: Plan, jobs: int) -> Iterator[tuple[Path, int]]:
 
     Shards that exist are left as they are, so an interrupted run goes on where it stopped.
     """
-    families_named(plan.families)
-    missing = {path: span for path, span in plan.shards().items() if not path.exists()}
+    missing = {path: work for path, work in plan.shards().items() if not path.exists()}
     with ProcessPoolExecutor(max_workers=jobs) as pool:
         running = {
-            pool.submit(make_shard, path, span, plan.seed, plan.families): path
-            for path, span in missing.items()
+            pool.submit(make_shard, path, name, span, plan.seed): path
+            for path, (name, span) in missing.items()
         }
         for done in as_completed(running):
             yield running[done], done.result()
 
 
-def make_shard(path: Path, samples: range, seed: int, names: tuple[str, ...]) -> int:
+def make_shard(path: Path, name: str, samples: range, seed: int) -> int:
     """Make one shard; → its pairs. Equal pairs of a shard are kept once."""
-    families = families_named(names)
+    (family,) = families_named((name,))
     seen: dict[tuple[str, str], Pair] = {}
     tools = Toolchain()
     with Harness(toolchain=tools) as harness:
+        teacher = Teacher(tools, harness, family)
         for number in samples:
-            family = families[number % len(families)]
-            for pair in make_sample(tools, harness, family, number, seed):
+            for pair in make_sample(tools, teacher, number, seed):
                 seen.setdefault((pair.prompt, pair.answer), pair)
     return write_shard(path, seen.values())
 
 
-def make_sample(
-    tools: Toolchain, harness: Harness, family: Family, number: int, seed: int
-) -> Iterator[Pair]:
+class Teacher:
+    """The forms of a family, and of all others for what it leaves, at every level."""
+
+    def __init__(self, tools: Toolchain, harness: Harness, family: Family) -> None:
+        self.family = family
+        self.features = {x: _features(tools.cc, x) for x in LEVELS}
+        highest = self.features[LEVELS[-1]]
+        self._own = Wirings(harness, highest, [family])
+        self._others = Wirings(harness, highest, [x for x in FAMILIES if x is not family])
+
+    def answers(self, layout: Layout, region: Region) -> tuple[Rewriting, ...]:
+        """Own forms first. Raises as :meth:`Wirings.all` does."""
+        return self._own.all(layout, region) or self._others.all(layout, region)
+
+    def owns(self, layout: Layout, region: Region) -> bool:
+        """Whether a form of the family itself equals the region."""
+        return bool(self._own.all(layout, region))
+
+
+def make_sample(tools: Toolchain, teacher: Teacher, number: int, seed: int) -> Iterator[Pair]:
     """The pairs of one sample; none where gcc or the harness can't make anything of it."""
+    family = teacher.family
     rng = random.Random(f"{seed} {number} {family.name}")
     slow = family.slow(rng)
-    level = rng.choice(LEVELS)
     options = rng.choice(OPTIONS)
-    features = _features(tools.cc, level)
-    wirer = Wirer(tools, harness, features, [family])
     with tempfile.TemporaryDirectory(prefix="gccllm-corpus-") as folder:
         unit = _compiled(tools, slow.source, options, Path(folder))
         if unit is None or slow.function not in unit.functions:
             return
+        found = layouts(tools, unit, slow.function, Path(folder) / "unit.o")
         try:
-            layouts = wirer.layouts(unit, slow.function, Path(folder) / "unit.o")
-            for number_of_layout, (layout, found) in enumerate(layouts):
-                for region in found:
-                    wired = next(iter(wirer.equal(layout, region)), None)
-                    keeping = number_of_layout == 0 and rng.random() < KEEP_SHARE
-                    if wired is not None or keeping:
-                        yield _pair(layout, region, wired, family, level, number, seed, options)
+            for first, layout in zip(chain([True], repeat(False)), found, strict=False):
+                for region in layout.regions:
+                    levels = rng.sample(LEVELS, LEVELS_A_REGION)
+                    wanted = first and rng.random() < KEEP_SHARE
+                    if not wanted and not teacher.owns(layout, region):
+                        continue
+                    answers = teacher.answers(layout, region)
+                    for level in levels if answers else levels[:1]:
+                        fitting = (x for x in answers if x.needs <= teacher.features[level])
+                        new = next(fitting, None)
+                        split = _split(family.name, new.family if new else "", number)
+                        if split is None or (new is None and not wanted):
+                            continue
+                        yield Pair(
+                            prompt=region_prompt(
+                                layout.unit, region, level, layout.constants(region)
+                            ),
+                            answer="".join(f"{x}\n" for x in new.lines) if new else KEEP_ANSWER,
+                            family=family.name,
+                            package="",
+                            isa=level,
+                            split=split,
+                            provenance={
+                                "seed": seed,
+                                "sample": number,
+                                "options": " ".join(options),
+                                "form": f"{new.family}: {new.form}" if new else "",
+                                "region": region.shape.value,
+                            },
+                        )
         except GccllmError:
             return
 
 
-def _pair(
-    unit: Unit,
-    region: Region,
-    wired: Wired | None,
-    family: Family,
-    level: str,
-    number: int,
-    seed: int,
-    options: Sequence[str],
-) -> Pair:
-    answer = "".join(f"{x}\n" for x in wired.instance.lines) if wired else KEEP_ANSWER
-    if family.name in HELD_OUT:
-        split = "heldout-family"
-    else:
-        split = "valid" if number % VALID_EVERY == 0 else "train"
-    return Pair(
-        prompt=region_prompt(unit, region, level),
-        answer=answer,
-        family=family.name,
-        package="",
-        isa=level,
-        split=split,
-        provenance={
-            "seed": seed,
-            "sample": number,
-            "options": " ".join(options),
-            "form": wired.instance.form.label if wired else "",
-            "region": region.shape.value,
-        },
-    )
+def _split(drawn: str, answered: str, number: int) -> str | None:
+    """Where a pair goes, by the family of its function and that of its answer; None: nowhere."""
+    if drawn in HELD_OUT:
+        return "heldout-family"
+    if answered in HELD_OUT:
+        return None
+    return "valid" if number % VALID_EVERY == 0 else "train"
 
 
 def _compiled(tools: Toolchain, source: str, options: Sequence[str], folder: Path) -> Unit | None:

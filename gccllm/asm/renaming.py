@@ -1,0 +1,74 @@
+"""General registers renamed in canonical text: what holds for code holds under any such renaming.
+
+A renaming permutes the registers that no instruction uses without naming them. rax, rcx and rdx
+(mul, div, shifts by cl) and rsp keep their names, and text with string instructions or the high
+bytes (%ah) has no renaming at all.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+
+__all__ = ["RENAMABLE", "first_seen", "renamable", "renamed"]
+
+RENAMABLE = tuple("rdi rsi r8 r9 r10 r11 rbx rbp r12 r13 r14 r15".split())
+_REGISTER = re.compile(
+    r"(?<![\w.$])(%?)(?:([re]?)(bx|bp|si|di)(?![\w.])|(b|bp|si|di)l(?![\w.])|r(8|9|1[0-5])([dwb]?)(?![\w.]))"
+)
+_UNNAMED = re.compile(
+    r"%[abcd]h\b|\t(?:rep\w*|(?:lods|stos|scas|cmps)[bwlq]|movs[bwlq](?=\s*$)|cmpxchg\w*b|cpuid)\b",
+    re.M,
+)
+
+
+def renamable(text: str) -> bool:
+    """False where an instruction may use one of the registers without naming it."""
+    return _UNNAMED.search(text) is None
+
+
+def renamed(text: str, names: Mapping[str, str]) -> str:
+    """``text`` with each register, at any width and with or without %, put as ``names`` (of
+    :data:`RENAMABLE`, a permutation) says. Numbers, labels and symbols stay."""
+
+    def new(match: re.Match[str]) -> str:
+        sign, prefix, stem, low, number, suffix = match.groups()
+        if stem:
+            if not sign and prefix != "r":
+                return match.group()
+            full, width = "r" + stem, {"r": "q", "e": "l", "": "w"}[prefix]
+        elif low:
+            if not sign:
+                return match.group()
+            full, width = "r" + (low if low != "b" else "bx"), "b"
+        else:
+            full, width = "r" + number, {"": "q", "d": "l", "w": "w", "b": "b"}[suffix]
+        return sign + _at_width(names.get(full, full), width)
+
+    return _REGISTER.sub(new, text)
+
+
+def _at_width(register: str, width: str) -> str:
+    stem = register[1:]
+    if stem[0].isdigit():
+        return register + {"q": "", "l": "d", "w": "w", "b": "b"}[width]
+    if width == "b":
+        return "bl" if stem == "bx" else f"{stem}l"
+    return {"q": "r", "l": "e", "w": ""}[width] + stem
+
+
+def first_seen(texts: Iterable[str], free: Iterable[str]) -> dict[str, str]:
+    """The renaming that makes texts equal which differ in registers only: those of ``texts`` in
+    the order of their first appearance, then what else is ``free``, then the rest."""
+    order: dict[str, None] = {}
+    for text in texts:
+        for match in _REGISTER.finditer(text):
+            _, prefix, stem, low, number, _ = match.groups()
+            if match.group()[0] == "%" or prefix == "r" or number:
+                full = "r" + (stem or number or {"b": "bx"}.get(low, low))
+                order.setdefault(full)
+    left = set(free)
+    rest = [x for x in RENAMABLE if x in left] + [x for x in RENAMABLE if x not in left]
+    for register in rest:
+        order.setdefault(register)
+    return dict(zip(order, RENAMABLE, strict=True))

@@ -1,0 +1,56 @@
+"""Registers renamed in canonical text."""
+
+from __future__ import annotations
+
+import pytest
+
+from gccllm.asm.renaming import RENAMABLE, first_seen, renamable, renamed
+
+TEXT = """L0:
+\tmovq\t%rdi, %r8
+\tmovzbl\t%sil, %ebx
+\taddw\t%bp, %r10w
+\tmovb\t%bl, 8(%r13,%rsi,4)
+\tsall\t%cl, %r9d
+\tleaq\trsi_table(%rip), %rax
+"""
+
+
+def test_every_width_follows_its_register() -> None:
+    names = {"rdi": "r12", "rsi": "rbp", "rbx": "rdi", "r10": "rsi", "r13": "rbx", "r9": "r8"}
+    assert renamed(TEXT, names).splitlines()[1:6] == [
+        "\tmovq\t%r12, %r8",
+        "\tmovzbl\t%bpl, %edi",
+        "\taddw\t%bp, %si",
+        "\tmovb\t%dil, 8(%rbx,%rbp,4)",
+        "\tsall\t%cl, %r8d",
+    ]
+
+
+def test_names_of_other_things_stay() -> None:
+    everything = dict(zip(RENAMABLE, reversed(RENAMABLE), strict=True))
+    assert "rsi_table(%rip), %rax" in renamed(TEXT, everything)
+    assert renamed(".Lr8 di bx_1 r8x", everything) == ".Lr8 di bx_1 r8x"
+    assert renamed("<|live_in|>%r8:32 r9", {"r8": "rdi", "r9": "rsi"}) == "<|live_in|>%rdi:32 rsi"
+
+
+def test_texts_that_differ_in_registers_become_one() -> None:
+    names = {"rdi": "r12", "rsi": "rbp", "rbx": "rdi", "rbp": "r9", "r9": "rbx", "r12": "rsi"}
+    other = renamed(TEXT, names)
+    assert other != TEXT
+    assert renamed(TEXT, first_seen([TEXT], [])) == renamed(other, first_seen([other], []))
+
+
+def test_a_renaming_is_a_permutation_and_can_be_taken_back() -> None:
+    names = first_seen([TEXT], ["r15", "r14"])
+    assert sorted(names) == sorted(names.values()) == sorted(RENAMABLE)
+    assert list(names)[8:10] == ["r14", "r15"], "free ones come before the rest"
+    assert renamed(renamed(TEXT, names), {new: old for old, new in names.items()}) == TEXT
+
+
+@pytest.mark.parametrize(
+    "line", ["\tmovzbl\t%ah, %eax", "\trep stosq", "\tmovsb", "\tlodsb\t(%rsi), %al", "\tcpuid"]
+)
+def test_registers_that_are_used_unnamed_forbid_it(line: str) -> None:
+    assert not renamable(f"L0:\n{line}\n")
+    assert renamable("L0:\n\tmovsbl\t(%rdi), %eax\n")
