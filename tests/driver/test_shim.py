@@ -34,6 +34,23 @@ def test_a_hit_in_the_index_runs_apply(installed: Installed, place: Place) -> No
     assert place.clean()
 
 
+@pytest.mark.parametrize("cache", ["relative", "."])
+def test_a_relative_cache_folder_is_ignored(installed: Installed, place: Place, cache: str) -> None:
+    """As the XDG base directory specification has it, and as the Python side does."""
+    write_index(place.tree / cache / "gccllm", [fingerprint(plain_assembly(place))])
+    home = place.tree.parent / "home"
+    write_index(home / ".cache/gccllm", [1])
+    place.script(EDIT)
+    env = place.env(XDG_CACHE_HOME=cache, HOME=str(home))
+    del env["GCCLLM_STORE"]
+    done = installed.run("-O2", "-S", "main.c", cwd=place.tree, env=env)
+    assert done.returncode == 0
+    assert place.calls() == []
+    write_index(home / ".cache/gccllm", [fingerprint(plain_assembly(place))])
+    installed.run("-O2", "-S", "main.c", cwd=place.tree, env=env)
+    assert len(place.calls()) == 1
+
+
 def test_no_hit_starts_no_python(installed: Installed, place: Place) -> None:
     write_index(place.store, [1, 2, 3])
     done = installed.run("-O2", "-S", "main.c", cwd=place.tree, env=place.env())

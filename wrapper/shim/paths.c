@@ -200,7 +200,8 @@ bool store_folder(char *out) {
   const char *given = setting("GCCLLM_STORE");
   if (given) return snprintf(out, PATH_ROOM, "%s", given) < PATH_ROOM;
   const char *cache = setting("XDG_CACHE_HOME");
-  if (cache) return join_path(out, cache, "gccllm");
+  /* The specification: a relative path there is invalid and is to be ignored. */
+  if (cache && cache[0] == '/') return join_path(out, cache, "gccllm");
   const char *home = setting("HOME");
   return home && join_path(out, home, ".cache/gccllm");
 }
