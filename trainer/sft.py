@@ -37,6 +37,7 @@ __all__ = ["Budget", "Settings", "Spent", "answer_loss", "schedule", "train", "v
 CHECKPOINT = "checkpoint.pt"
 _FORMAT = 1
 _BETAS = (0.9, 0.95)
+_ROUND = 512
 _LEAST = 0.05
 """the learning rate at the schedule's ends, as a share of its peak"""
 
@@ -273,7 +274,11 @@ def _logits(model: Any, batch: Batch, precision: str) -> Any:
             position_ids=batch.positions,
             use_cache=False,
         ).last_hidden_state
-        return model.lm_head(hidden[batch.weights > 0]).float()
+        chosen = (batch.weights > 0).flatten().nonzero().squeeze(1)
+        # Padded: for every new size oneDNN generates code, which takes its time, and keeps it.
+        count = len(chosen)
+        padded = torch.nn.functional.pad(chosen, (0, -count % _ROUND))
+        return model.lm_head(hidden.flatten(0, 1)[padded])[:count].float()
 
 
 def _held_samples(settings: Settings, tokenizer: Any, length: int) -> dict[str, list[Encoded]]:

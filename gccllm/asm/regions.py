@@ -237,15 +237,19 @@ class _Finder:
             (),
             len(span),
             depth,
-            self._guard(span, entry),
+            self._guard(span, entry, live_in.keys() | {"rsp"}),
             memory.counts,
             memory.chases,
             self.code.code.red_zone,
             any(e.stores for e in effects),
         )
 
-    def _guard(self, span: range, entry: int) -> tuple[str, ...]:
-        """What is known at the entry from the compare and jump that alone lead to it."""
+    def _guard(self, span: range, entry: int, known: Collection[str]) -> tuple[str, ...]:
+        """What is known at the entry from the compare and jump that alone lead to it.
+
+        A compare with memory counts only where the region uses the registers of its address,
+        ``known``: others hold no address in the harness, and no state would pass.
+        """
         jump, compare = entry - 1, entry - 2
         outside = [p for p in self.code.predecessors[entry] if p not in span]
         if entry != span.start or compare < 0 or outside != [jump]:
@@ -257,6 +261,8 @@ class _Finder:
         effect = self.code.effects[compare]
         flags = self.code.effects[jump].flags_read
         if effect.writes or effect.stores or not flags <= effect.flags_written:
+            return ()
+        if effect.memory is not None and not effect.reads.keys() <= set(known):
             return ()
         head, operands = split_statement(self.unit.lines[self.code.lines[compare]])
         word = split_statement(self.unit.lines[self.code.lines[jump]])[0].strip()

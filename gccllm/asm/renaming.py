@@ -8,9 +8,9 @@ bytes (%ah) has no renaming at all.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
-__all__ = ["RENAMABLE", "first_seen", "renamable", "renamed"]
+__all__ = ["RENAMABLE", "first_seen", "renamable", "renamed", "settled"]
 
 RENAMABLE = tuple("rdi rsi r8 r9 r10 r11 rbx rbp r12 r13 r14 r15".split())
 _REGISTER = re.compile(
@@ -60,15 +60,35 @@ def _at_width(register: str, width: str) -> str:
 def first_seen(texts: Iterable[str], free: Iterable[str]) -> dict[str, str]:
     """The renaming that makes texts equal which differ in registers only: those of ``texts`` in
     the order of their first appearance, then what else is ``free``, then the rest."""
-    order: dict[str, None] = {}
-    for text in texts:
-        for match in _REGISTER.finditer(text):
-            _, prefix, stem, low, number, _ = match.groups()
-            if match.group()[0] == "%" or prefix == "r" or number:
-                full = "r" + (stem or number or {"b": "bx"}.get(low, low))
-                order.setdefault(full)
+    order = dict.fromkeys(register for text in texts for register in _registers(text))
     left = set(free)
     rest = [x for x in RENAMABLE if x in left] + [x for x in RENAMABLE if x not in left]
     for register in rest:
         order.setdefault(register)
     return dict(zip(order, RENAMABLE, strict=True))
+
+
+def settled(lines: Sequence[str], free: Collection[str]) -> tuple[str, ...]:
+    """``lines`` with their scratch registers taken in one order: the first that appears is the
+    first of ``free``, in the order of :data:`RENAMABLE`, and so on.
+
+    ``free`` are registers that hold nothing before and nothing after, so which is which is the
+    writer's choice; always the same choice is easier to learn. Lines that use registers without
+    naming them stay.
+    """
+    text = "\n".join(lines)
+    if not renamable(text):
+        return tuple(lines)
+    places = [x for x in RENAMABLE if x in free]
+    used = dict.fromkeys(x for x in _registers(text) if x in free)
+    rest = [x for x in places if x not in used]
+    names = dict(zip([*used, *rest], places, strict=True))
+    return tuple(renamed(x, names) for x in lines)
+
+
+def _registers(text: str) -> Iterator[str]:
+    """The full names of the renamable registers in ``text``, as they come."""
+    for match in _REGISTER.finditer(text):
+        _, prefix, stem, low, number, _ = match.groups()
+        if match.group()[0] == "%" or prefix == "r" or number:
+            yield "r" + (stem or number or {"b": "bx"}.get(low, low))

@@ -167,7 +167,10 @@ class Hints:
     @cached_property
     def loads(self) -> bool:
         """True when it touches memory through a register that is not the stack pointer."""
-        return any(_MEMORY.search(x) and "%rsp" not in x for x in self.instructions)
+        return any(
+            _MEMORY.search(x) and "%rsp" not in x and not x.startswith("lea")
+            for x in self.instructions
+        )
 
     @cached_property
     def multipliers(self) -> tuple[int, ...]:

@@ -4,6 +4,10 @@ The inputs of a form are tried on all live-in registers that fit, its results on
 rest follows. Nothing here knows what the region computes: most of the instances are wrong, and
 running them beside the region tells which (:mod:`gccllm.harness`). What can't fit is left out
 early, so that a region costs dozens of instances and not thousands.
+
+A form whose last line is ``jmp {B}`` does part of a loop's work and leaves the rest to gcc's own
+code: its changes are the registers in which the loop keeps its state, brought on to where gcc's
+code goes on. It has no other results, and a line ``{S}`` where it has done something of its own.
 """
 
 from __future__ import annotations
@@ -24,6 +28,8 @@ _ORDER = tuple("rax rcx rdx rsi rdi r8 r9 r10 r11 rbx rbp r12 r13 r14 r15".split
 _CALLER_SAVED = tuple("r11 r10 r9 r8 rdi rsi rdx rcx rax".split())
 _BITS = {"b": 8, "w": 16, "l": 32, "q": 64}
 _LEGACY = {"rax": "a", "rbx": "b", "rcx": "c", "rdx": "d"}
+_GOES_ON = "jmp {B}"
+_SPOIL = "{S}"
 _PIECE = re.compile(r"\{(?:(\w+):([qlwbxyzk])|L\.(\w+)|D\.(\w+)|X\.(\w+)|(X)|(B))\}")
 _STORE = re.compile(r"^(?:lock\s+)?(\w+)\s.*\)$")
 _NO_STORE = ("cmp", "test", "lea", "nop", "prefetch", "vptest", "ptest", "push", "mul", "div")
@@ -83,7 +89,13 @@ def instances(
     if form.as_is:
         yield Instance(form, form.lines_as_is)
         return
-    if region.calls or any(x.flags for x in region.exits):
+    if region.calls:
+        return
+    if _goes_on(form):
+        if region.kind == "loop" and region.stores == any(_stores(x) for x in form.lines):
+            yield from islice(_going_on(form, region, baseline), limit)
+        return
+    if any(x.flags for x in region.exits):
         return
     if set(form.results) and len(live_out) != len(form.results):
         return
@@ -118,6 +130,28 @@ def _all(
                     wrong = tuple(f"\tnotq\t%{x}" for x in results)
                     spoilt = (*wiring.lines(way[::-1]), *wrong, *behind)
                 yield Instance(form, (*wiring.lines(way), *behind), spoilt)
+
+
+def _goes_on(form: Form) -> bool:
+    """True when gcc's own code follows on the form's, from the state that the form leaves."""
+    return bool(form.lines) and form.lines[-1] == _GOES_ON
+
+
+def _going_on(form: Form, region: Region, baseline: Sequence[str]) -> Iterator[Instance]:
+    """Instances of a form that does part of a loop: its changes stay in the loop's registers."""
+    old = _renumbered(baseline)
+    behind = (*old, *_data(form))
+    for wired in _inputs(form, region):
+        if any(wired[name] not in region.writes for name in form.changes.split()):
+            continue
+        try:
+            wiring = _Wiring(form, region, wired, {})
+        except _NoFit:
+            continue
+        lines = wiring.lines(())
+        if old[0] == f"{_OLD}:":
+            lines = lines[:-1]  # it would jump to the next line
+        yield Instance(form, (*lines, *behind), (*wiring.lines((), spoilt=True), *behind))
 
 
 def _renumbered(baseline: Sequence[str]) -> tuple[str, ...]:
@@ -189,6 +223,9 @@ class _Wiring:
         self.homes: dict[str, str] = {}
         self.borrowed: set[str] = set()
         general = [r for r in _ORDER if r in region.free]
+        if _goes_on(form):
+            # gcc's own code sets what it writes and does not read from before.
+            general += [r for r in _ORDER if r in region.writes and r not in region.free]
         # What nobody needs any more goes first, then what is only read here.
         self.free = [r for r in general if r not in region.live_in]
         if "{B}" not in form.text:
@@ -278,21 +315,26 @@ class _Wiring:
         return lender
 
     def _copy(self, source: str, home: str, name: str) -> None:
-        self.before.append(f"\tmovq\t%{source}, %{home}")
+        # What is above the bits that gcc's code reads is anything, and goes as zero in its results.
+        width = "l" if self.region.live_in[source] <= 32 else "q"
+        self.before.append(f"\tmov{width}\t{_named(source, width)}, {_named(home, width)}")
         self.homes[name] = home
 
     def _special(self, names: str, stem: str, count: int) -> None:
         first = 1 if stem == "k" else 0
         free = [f"{stem}{i}" for i in range(first, count) if f"{stem}{i}" in self.region.free]
+        if "{B}" in self.form.text:
+            free = [x for x in free if x not in self.region.live_in]
         for name in names.split():
             if not free:
                 raise _NoFit
             self.homes[name] = free.pop(0)
 
-    def lines(self, exits: tuple[int, ...]) -> tuple[str, ...]:
+    def lines(self, exits: tuple[int, ...], *, spoilt: bool = False) -> tuple[str, ...]:
         """Copies, body, copies; labels numbered from L1 (L0 would be the entry).
 
-        ``exits`` numbers the region's exit for each exit of the form's.
+        ``exits`` numbers the region's exit for each exit of the form's. ``spoilt`` makes the
+        changes wrong at the marks for that.
         """
         numbers: dict[str, int] = {}
 
@@ -310,6 +352,10 @@ class _Wiring:
 
         body = []
         for line in self.form.lines:
+            if line == _SPOIL:
+                changes = self.form.changes.split() if spoilt else ()
+                body += [f"\tnotq\t%{self.homes[name]}" for name in changes]
+                continue
             text = _PIECE.sub(piece, line)
             if text.endswith(":"):
                 body.append(text)

@@ -32,6 +32,7 @@ __all__ = ["IdiomsProposer", "Wired", "Wirer"]
 
 STATES = 20_000
 MOST_INSTANCES = 3000
+MOST_OF_A_FAMILY = 500
 MOST_UNNOTICED = 200
 """states until wrong results of a form that falls back on gcc's code have to be noticed"""
 MOST_OFFERED = 6
@@ -71,13 +72,14 @@ class Wirer:
         hints = Hints(tuple(baseline), tuple(layout.constants(region).values()))
         found: list[Wired] = []
         for family in self._families:
-            for form in family.forms(hints):
-                if form.slow_here or not form.features <= self._features:
-                    continue
-                for variant in variants(form):
-                    found += (
-                        Wired(family.name, region, x) for x in instances(variant, region, baseline)
-                    )
+            own = (
+                Wired(family.name, region, instance)
+                for form in family.forms(hints)
+                if not form.slow_here and form.features <= self._features
+                for variant in variants(form)
+                for instance in instances(variant, region, baseline)
+            )
+            found += islice(own, MOST_OF_A_FAMILY)
         return found[:MOST_INSTANCES]
 
     def compare(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gccllm.asm.renaming import RENAMABLE, first_seen, renamable, renamed
+from gccllm.asm.renaming import RENAMABLE, first_seen, renamable, renamed, settled
 
 TEXT = """L0:
 \tmovq\t%rdi, %r8
@@ -54,3 +54,17 @@ def test_a_renaming_is_a_permutation_and_can_be_taken_back() -> None:
 def test_registers_that_are_used_unnamed_forbid_it(line: str) -> None:
     assert not renamable(f"L0:\n{line}\n")
     assert renamable("L0:\n\tmovsbl\t(%rdi), %eax\n")
+
+
+def test_scratch_registers_are_taken_in_one_order() -> None:
+    lines = ("L0:", "\tmovl\t%edi, %r11d", "\tshrl\t$1, %r11d", "\taddl\t%r11d, %ebp")
+    spare = {"r11", "rbp", "r8", "rsi", "rax"}
+    assert settled(lines, spare) == (
+        "L0:",
+        "\tmovl\t%edi, %esi",
+        "\tshrl\t$1, %esi",
+        "\taddl\t%esi, %r8d",
+    )
+    assert settled(settled(lines, spare), spare) == settled(lines, spare)
+    assert settled(lines, {"rax"}) == lines
+    assert settled((*lines, "\trep stosq"), spare)[:4] == lines

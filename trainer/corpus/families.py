@@ -45,7 +45,7 @@ __all__ = [
 ]
 
 LEVELS = ("x86-64", "x86-64-v2", "x86-64-v3", "x86-64-v4")
-HELD_OUT = ("parity", "graydecode")
+HELD_OUT = ("parity", "graydecode", "rotateloop", "bytesum")
 """families that no training pair comes from"""
 KEEP_SHARE = 0.15
 """how often a region that nothing equals gives a pair"""

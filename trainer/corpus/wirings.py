@@ -7,11 +7,11 @@ samples repeat, under other register names. What was proven for one of them hold
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from gccllm.asm.region_model import Region
 from gccllm.asm.region_text import render
-from gccllm.asm.renaming import first_seen, renamable, renamed
+from gccllm.asm.renaming import first_seen, renamable, renamed, settled
 from gccllm.families.base import Family
 from gccllm.families.layouts import Layout
 from gccllm.harness.compare import Harness
@@ -35,8 +35,8 @@ class Rewriting:
 class Wirings:
     """Asks the forms of ``families`` and remembers; ``features`` are those of the highest level.
 
-    What is remembered depends on what was asked before: registers of scratch values may be others
-    when the same region is asked for first. Equal it is in any case.
+    What is remembered may depend on what was asked before, where a region has several wirings that
+    hold. Equal they are in any case.
     """
 
     def __init__(
@@ -50,6 +50,11 @@ class Wirings:
 
         Raises SandboxError and ToolchainError as the harness does.
         """
+        spare = region.free - region.live_in.keys()
+        found = self._recalled(layout, region)
+        return tuple(replace(x, lines=settled(x.lines, spare)) for x in found)
+
+    def _recalled(self, layout: Layout, region: Region) -> tuple[Rewriting, ...]:
         text = render(layout.unit, region)
         if not renamable(text):
             return self._search(layout, region)
