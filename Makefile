@@ -37,6 +37,7 @@ imports: $(STAMP)
 bench: $(STAMP)
 	$(BIN)/python -m bench.overhead
 	$(BIN)/python -m bench.control --trials 200
+	$(BIN)/python -m bench.model
 
 demo: $(STAMP)
 	$(BIN)/python scripts/demo.py

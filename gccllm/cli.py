@@ -12,6 +12,7 @@ from gccllm import __version__
 from gccllm.commands.doctor import doctor
 from gccllm.commands.explain import explain
 from gccllm.commands.record import record
+from gccllm.commands.serve import serve
 from gccllm.commands.stats import stats
 from gccllm.commands.store import app as store_app
 from gccllm.errors import GccllmError, UsageError
@@ -29,6 +30,7 @@ app.command()(record)
 app.command()(explain)
 app.command()(stats)
 app.command()(doctor)
+app.command()(serve)
 app.add_typer(store_app, name="store")
 
 

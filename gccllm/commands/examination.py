@@ -16,7 +16,9 @@ from gccllm.judge.control import control_ratios
 from gccllm.judge.statistics import speedup
 from gccllm.lanes import lane_cores
 from gccllm.paths import cache_dir
+from gccllm.proposers import weights
 from gccllm.proposers.choose import make
+from gccllm.proposers.warm import Unavailable, ask, load
 from gccllm.sandbox import selftest
 from gccllm.sandbox.base import Sandbox
 from gccllm.sandbox.choice import choose
@@ -30,6 +32,15 @@ NOISE_LIMIT = 0.02
 PAIRS = 20
 COMPILE_SECONDS = 60.0
 FEATURES_SHOWN = ("AVX2", "BMI2", "AVX512F")
+SMALL_PROMPT = """<|isa|>x86-64
+<|live_in|>%rax:32
+<|live_out|>X0 %rax:32
+<|free|>%rcx
+<|region|>
+L0:
+\taddl\t$1, %eax
+<|/region|>
+"""
 WEAKER = {
     "landlock": "weaker than bubblewrap: apt install bubblewrap, and allow user namespaces",
     "none": "candidates run unprotected, as GCCLLM_SANDBOX=none asks: unset it",
@@ -67,6 +78,9 @@ def examine(timer: bool) -> Iterator[Finding]:
         yield _timer(toolchain, sandbox)
     yield _store()
     yield from _proposers()
+    model = _model()
+    if model is not None:
+        yield model
 
 
 def _compiler(toolchain: Toolchain) -> Iterator[Finding]:
@@ -167,3 +181,29 @@ def _proposers() -> Iterator[Finding]:
     else:
         advice = "apt install clang: its code for single functions is worth having"
         yield Finding("warn", "clang", "not found", advice)
+
+
+def _model() -> Finding | None:
+    """The embedded model, where it is the one that is used: whole, loadable, able to answer."""
+    try:
+        kind, _, rest = Settings.from_environment().model.partition(":")
+    except GccllmError:
+        return None  # the proposers' finding says so
+    if kind != "mini":
+        return None
+    folder = Path(rest) if rest else weights.FOLDER
+    if not weights.present(folder):
+        advice = "until it is there the other proposers do the work: reinstall gccllm"
+        return Finding("warn", "model", f"no weights in {folder}", advice)
+    try:
+        found = weights.check(folder)
+        ((answer,),) = load(found).answers([SMALL_PROMPT], 1)
+    except GccllmError as error:
+        advice = "the other proposers do the work: reinstall gccllm"
+        return Finding("warn", "model", str(error), advice)
+    detail = f"{found.name} ({found.size / 1e6:.1f} MB) loads and answers in {answer.tokens} tokens"
+    try:
+        ask({"do": "hello"})
+    except Unavailable:
+        return Finding("ok", "model", detail)
+    return Finding("ok", "model", f"{detail}; a server keeps it warm")

@@ -6,8 +6,10 @@ The modules of the proposers are imported only when they are chosen.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 from gccllm.errors import UsageError
+from gccllm.events import count_event
 from gccllm.proposers.base import Proposer
 from gccllm.settings import DEFAULT_MODEL, DEFAULT_PROPOSERS
 
@@ -38,11 +40,26 @@ def _model(spec: str) -> Proposer | None:
         from gccllm.proposers.local import LocalProposer
 
         return LocalProposer(rest)
-    if spec in ("mini", "none"):
+    if kind == "mini" and (rest or spec == "mini"):
+        return _mini(Path(rest) if rest else None)
+    if spec == "none":
         return None
     raise UsageError(
-        f"unknown model {spec!r}: use mini, local:DIR-or-hub-name, openai:URL#MODEL or none"
+        f"unknown model {spec!r}: use mini, mini:DIR, local:DIR-or-hub-name, openai:URL#MODEL "
+        "or none"
     )
+
+
+def _mini(folder: Path | None) -> Proposer | None:
+    """The embedded model; None where this installation came without its weights."""
+    from gccllm.proposers import weights
+
+    if folder is None and not weights.present(weights.FOLDER):
+        count_event("model-missing")
+        return None
+    from gccllm.proposers.mini import MiniProposer
+
+    return MiniProposer(folder or weights.FOLDER)
 
 
 PROPOSERS: dict[str, Callable[[str], Proposer | None]] = {

@@ -19,6 +19,7 @@ COMMANDS = [
     ("explain",),
     ("stats",),
     ("doctor",),
+    ("serve",),
     ("store", "list"),
     ("store", "show"),
     ("store", "verify"),
@@ -34,7 +35,14 @@ def test_help_lists_the_commands_in_the_order_of_use(inside: Command) -> None:
     done = inside("--help", env={"COLUMNS": "80"})
     assert done.status == 0
     listed = done.out[done.out.index("Commands:") :].splitlines()[1:]
-    assert [x.split()[0] for x in listed] == ["record", "explain", "stats", "doctor", "store"]
+    assert [x.split()[0] for x in listed] == [
+        "record",
+        "explain",
+        "stats",
+        "doctor",
+        "serve",
+        "store",
+    ]
     assert not any(x.endswith("...") for x in listed)
     assert "gccllm record -- ./prog 10 < input" in done.out
 

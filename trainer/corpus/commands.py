@@ -9,7 +9,9 @@ from typing import Annotated
 
 import typer
 
+from trainer.corpus.debian import sources_folder
 from trainer.corpus.families import Plan, make_shards
+from trainer.corpus.packages import PackagePlan, make_package_shards
 
 __all__ = ["app"]
 
@@ -56,3 +58,53 @@ def families(
         done, pairs = done + 1, pairs + made
         rate = pairs / (time.monotonic() - started)
         typer.echo(f"{done}/{len(shards)} {path.name}: {made} pairs ({rate:.1f}/s)", err=True)
+
+
+@app.command()
+def packages(
+    out: Annotated[Path, typer.Option(metavar="DIR", help="folder for the shards")],
+    cache: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="where sources are kept [default: the user's cache]"),
+    ] = None,
+    seed: Annotated[int, typer.Option(metavar="S", help="other files and functions")] = 1,
+    jobs: Annotated[int, typer.Option(metavar="J", min=1, help="processes; they measure time")] = 1,
+    parts: Annotated[int, typer.Option(metavar="N", min=1, help="shards a package")] = 6,
+    keep_share: Annotated[
+        float, typer.Option(metavar="F", min=0, max=1, help="most of a shard that is kept as it is")
+    ] = 0.6,
+    region_seconds: Annotated[
+        float, typer.Option(metavar="S", help="a region that takes longer is given up")
+    ] = 15.0,
+    compilers: Annotated[
+        bool, typer.Option(help="try other compilers' code too, not only the templates")
+    ] = True,
+    package: Annotated[
+        list[str] | None, typer.Option(metavar="NAME", help="only this one; may be repeated")
+    ] = None,
+) -> None:
+    """Make pairs from Debian source packages: what other compilers or the templates do better.
+
+    Sources are fetched with apt-get. Shards that exist are kept: run it again to go on.
+
+    \b
+    Example:
+      gccllm-train data packages --out pairs/packages
+    """
+    plan = PackagePlan(
+        out,
+        cache or sources_folder(),
+        seed,
+        tuple(package or ()),
+        parts,
+        keep_share,
+        region_seconds,
+        compilers=compilers,
+    )
+    shards = plan.shards()
+    done = sum(x.path.exists() for x in shards)
+    typer.echo(f"{len(shards)} shards, {done} of them there already", err=True)
+    for path, told in make_package_shards(plan, jobs):
+        done += "problem" not in told
+        said = told.get("problem") or f"{told['pairs']} in {told['seconds']} s"
+        typer.echo(f"{done}/{len(shards)} {path.name}: {said}", err=True)
