@@ -20,7 +20,7 @@ from gccllm.judge.judge import Judge
 from gccllm.judge.statistics import speedup
 from gccllm.judge.trusted import instrument, profile
 from gccllm.program import Program
-from gccllm.proposers.base import Proposer, Task
+from gccllm.proposers.base import Proposer, Task, identity_of
 from gccllm.recompile import recompile
 from gccllm.recordings import Recording
 from gccllm.report.record import FunctionRecord, ProgramRecord
@@ -331,6 +331,7 @@ class Optimizer:
         parts = [repr(x) for x in sorted(map(repr, keys.values()))]
         settings = self.settings
         parts += [self.recording.digest(), settings.model, settings.isa, repr(settings.proposers)]
+        parts += [identity_of(x) for x in self.proposers]
         parts += [__version__, repr((settings.budget, settings.samples, settings.refine))]
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from gccllm.errors import UsageError
+from gccllm.proposers.weights import seal
+from gccllm.types import Json
 from trainer import tokenizer as tokenizers
 from trainer.folders import replace_folder
 from trainer.model import load_model
@@ -42,10 +44,12 @@ class Agreement:
         return self.identical / self.prompts
 
 
-def export(model: Path, out: Path, quantization: str = "int8") -> None:
+def export(
+    model: Path, out: Path, quantization: str = "int8", about: Mapping[str, Json] | None = None
+) -> None:
     """Convert the model folder ``model`` into the CTranslate2 folder ``out``, all or nothing.
 
-    The tokeniser goes with it. Raises UsageError for a folder that can't be converted.
+    The tokeniser goes with it, and a manifest that names all files and says ``about``. Raises UsageError for a folder that can't be converted.
     """
     from ctranslate2.converters import TransformersConverter
 
@@ -60,6 +64,7 @@ def export(model: Path, out: Path, quantization: str = "int8") -> None:
         content = json.loads(config.read_text())
         content.update({x: content.get(x) or PAD for x in ("bos_token", "unk_token")})
         config.write_text(json.dumps(content, indent=2, sort_keys=True) + "\n")
+        seal(Path(part), out.name, dict(about or {}))
 
     replace_folder(out, fill)
 

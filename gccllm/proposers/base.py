@@ -9,7 +9,7 @@ from typing import Protocol
 
 from gccllm.types import Candidate, HotFunction, Isa, Verdict
 
-__all__ = ["Attempt", "CompileSpec", "Instrument", "Proposer", "Task"]
+__all__ = ["Attempt", "CompileSpec", "Instrument", "Proposer", "Task", "identity_of"]
 
 
 @dataclass(frozen=True)
@@ -68,3 +68,9 @@ class Proposer(Protocol):
     """whether asking again with ``attempts`` can give other candidates"""
 
     def propose(self, task: Task) -> Iterator[Candidate]: ...
+
+
+def identity_of(proposer: Proposer) -> str:
+    """What tells a proposer from another one of its name, such as its weights; "" for most. What
+    was searched for in vain is searched for again when this changes."""
+    return str(getattr(proposer, "identity", ""))

@@ -32,7 +32,7 @@ from gccllm.proposers.base import Attempt, Task
 from gccllm.proposers.chat import temperature
 from gccllm.proposers.screening import Screen
 from gccllm.proposers.warm import source_of
-from gccllm.proposers.weights import FOLDER
+from gccllm.proposers.weights import FOLDER, claimed
 from gccllm.region_prompt import region_prompt
 from gccllm.toolchain import Toolchain
 from gccllm.types import Candidate, VerdictKind
@@ -85,6 +85,11 @@ class MiniProposer:
         self._answers: Answers | None = None
         self._rounds: Counter[str] = Counter()
         self._offered: dict[str, set[str]] = {}
+
+    @property
+    def identity(self) -> str:
+        """Of the weights, as their manifest has them."""
+        return claimed(self.folder)
 
     def propose(self, task: Task) -> Iterator[Candidate]:
         """Raises ProposerError where the model can't be loaded, counted as ``model-unusable``."""

@@ -15,7 +15,7 @@ from pathlib import Path
 from gccllm.errors import ProposerError
 from gccllm.types import Json
 
-__all__ = ["FOLDER", "MANIFEST", "Weights", "check", "present", "seal"]
+__all__ = ["FOLDER", "MANIFEST", "Weights", "check", "claimed", "present", "seal"]
 
 FOLDER = Path(__file__).resolve().parents[1] / "models" / "mini"
 """the weights that come with the package"""
@@ -39,6 +39,14 @@ class Weights:
 def present(folder: Path) -> bool:
     """Is there anything at all that claims to be a model?"""
     return (folder / MANIFEST).exists() or (folder / "model.bin").exists()
+
+
+def claimed(folder: Path) -> str:
+    """A digest of the manifest, which says what the files should be; "" where there is none."""
+    try:
+        return hashlib.sha256((folder / MANIFEST).read_bytes()).hexdigest()[:16]
+    except OSError:
+        return ""
 
 
 def check(folder: Path) -> Weights:

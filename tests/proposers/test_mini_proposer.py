@@ -18,7 +18,7 @@ from gccllm.harness.compare import Harness
 from gccllm.process import run
 from gccllm.proposers import weights as weights_module
 from gccllm.proposers.answers import FOREVER, Answer
-from gccllm.proposers.base import Attempt, Task
+from gccllm.proposers.base import Attempt, Task, identity_of
 from gccllm.proposers.choose import make
 from gccllm.proposers.mini import HOTTER, TEMPERATURE, MiniProposer
 from gccllm.proposers.weights import Weights
@@ -274,3 +274,15 @@ def test_chosen_by_its_name(
     monkeypatch.setattr(weights_module, "FOLDER", tmp_path)
     assert [x.name for x in make(model="mini")] == ["idioms", "compilers"]
     assert (own_store / "events").read_text() == "model-missing\n"
+
+
+def test_other_weights_are_another_proposer(tiny: Weights, tmp_path: Path) -> None:
+    """So that what was searched for in vain is searched for again."""
+    copy = tmp_path / "copy"
+    shutil.copytree(tiny.folder, copy)
+    same = identity_of(MiniProposer(copy))
+    assert same == identity_of(MiniProposer(tiny.folder)) != ""
+    (copy / "tokenizer.json").write_text("{}")
+    weights_module.seal(copy, "tiny", {})
+    assert identity_of(MiniProposer(copy)) != same
+    assert identity_of(MiniProposer(tmp_path / "none")) == ""
