@@ -4,7 +4,8 @@
 
 CPU seconds are user+sys of a fresh process, its children (the assembler) included, so what one
 link pays without ``gccllm serve``. ``region``: the innermost loop alone; ``function``: all regions
-that the proposer asks about. The goals are 0.5 s to load, 0.5 CPU seconds to answer.
+that the proposer asks about, the samples shared among them as it does. The goals are 0.5 s to load,
+0.5 CPU seconds to answer.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from gccllm.families.layouts import layouts
 from gccllm.process import run
 from gccllm.proposers.answer_assembly import AnswerAssembler
 from gccllm.proposers.decoding import Decoder
-from gccllm.proposers.mini import questions
+from gccllm.proposers.mini import TEMPERATURE, ask, questions
 from gccllm.proposers.weights import FOLDER, check, present
 from gccllm.toolchain import Toolchain
 
@@ -71,7 +72,7 @@ def child(folder: Path, samples: int, threads: int, asked: list[str]) -> dict[st
     decoder = Decoder(folder, assembles=AnswerAssembler(Toolchain()).faults, threads=threads)
     found = {"load_cpu": cpu() - before, "load_wall": time.perf_counter() - started}
     before, started = cpu(), time.perf_counter()
-    decoder.answers(asked, samples)
+    ask(decoder, asked, samples, seed=0, temperature=TEMPERATURE)
     found |= {"cpu": cpu() - before, "wall": time.perf_counter() - started}
     return found | {x: float(decoder.counts[x]) for x in ("tokens", "repaired", "given-up")}
 
@@ -93,7 +94,7 @@ def main() -> int:
         print(f"no weights in {chosen.model}: nothing to measure")
         return 0
     asked, lines = prompts()
-    print(f"function of {lines} lines, {len(asked)} regions, {chosen.samples} samples each")
+    print(f"function of {lines} lines, {len(asked)} regions, {chosen.samples} samples")
     print(
         f"{'asked':10}{'threads':>8}{'load s':>9}{'load CPU':>10}{'s':>8}{'CPU s':>8}{'tokens':>8}"
     )

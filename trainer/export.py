@@ -49,7 +49,8 @@ def export(
 ) -> None:
     """Convert the model folder ``model`` into the CTranslate2 folder ``out``, all or nothing.
 
-    The tokeniser goes with it, and a manifest that names all files and says ``about``. Raises UsageError for a folder that can't be converted.
+    The tokeniser goes with it, and a manifest that names all files and says ``about``. Raises
+    UsageError for a folder that can't be converted.
     """
     from ctranslate2.converters import TransformersConverter
 

@@ -12,6 +12,7 @@ and before those whose candidates were right; texts that were offered before are
 from __future__ import annotations
 
 import hashlib
+import math
 import os
 import time
 from collections import Counter
@@ -27,7 +28,7 @@ from gccllm.events import count_event
 from gccllm.families.layouts import Layout, layouts
 from gccllm.proposers.answer_assembly import level_of
 from gccllm.proposers.answer_grammar import Grammar
-from gccllm.proposers.answers import Answer, Answers
+from gccllm.proposers.answers import FOREVER, Answer, Answers
 from gccllm.proposers.base import Attempt, Task
 from gccllm.proposers.chat import temperature
 from gccllm.proposers.screening import Screen
@@ -37,13 +38,15 @@ from gccllm.region_prompt import region_prompt
 from gccllm.toolchain import Toolchain
 from gccllm.types import Candidate, VerdictKind
 
-__all__ = ["MiniProposer", "Question", "questions"]
+__all__ = ["MiniProposer", "Question", "ask", "questions", "shares_of"]
 
 MOST_REGIONS = 12
 """of one function: those further out or smaller rarely hold what is left to win"""
 MOST_INSTRUCTIONS = 120
 """of a region: longer ones are unlike all that the model was trained on"""
 TEMPERATURE = 0.8
+LEAST = 0.02
+"""probability that a region is not to be left alone, below which it is asked about only once"""
 HOTTER = 0.25
 """added for each round of refinement to the temperature of regions that nothing came of"""
 HOTTEST = 1.6
@@ -151,22 +154,17 @@ class _Round:
         """The candidates of one function: by region, the one with the likeliest answer first."""
         settled = _settled(self.task.attempts)
         started = time.monotonic()
-        again = [x for x in asked if (x.function, x.key) in settled]
+        hotter = min(HOTTEST, _heat() + HOTTER * self.number)
         for heat, group in (
-            (
-                min(HOTTEST, _heat() + HOTTER * self.number),
-                [x for x in asked if x not in again],
-            ),
-            (_heat(), again),
+            (hotter, [x for x in asked if (x.function, x.key) not in settled]),
+            (_heat(), [x for x in asked if (x.function, x.key) in settled]),
         ):
-            if not group:
-                continue
-            answered = self.source.answers(
+            answered = ask(
+                self.source,
                 [x.prompt for x in group],
                 self.task.samples,
                 seed=1000 * self.number + place,
                 temperature=heat,
-                greedy=self.number == 0,
                 deadline=self.until,
             )
             chosen = [
@@ -212,7 +210,7 @@ class _Round:
         self, question: Question, answer: Answer, sample: int, heat: float, seconds: float
     ) -> Candidate:
         self.counts["offered"] += 1
-        how = "greedy" if sample == 1 and self.number == 0 else f"temperature {heat:g}"
+        how = "greedy" if sample == 1 else f"temperature {heat:g}"
         if self.number:
             how += f", round {self.number + 1}"
         return Candidate(
@@ -236,6 +234,52 @@ def questions(found: Iterator[Layout], level: str) -> list[Question]:
             by_text.setdefault(prompt, Question(region.function, layout, region, prompt))
     order = sorted(by_text.values(), key=lambda x: (-x.region.depth, -x.region.instructions))
     return order[:MOST_REGIONS]
+
+
+def ask(
+    source: Answers,
+    prompts: Sequence[str],
+    samples: int,
+    *,
+    seed: int,
+    temperature: float,
+    deadline: float = FOREVER,
+) -> list[list[Answer]]:
+    """Answers to the regions of one function: to each the likeliest one, then ``samples`` in all,
+    where they are of use. Most regions are to be left alone, and the first answer tells."""
+    if not prompts:
+        return []
+    found = source.answers(prompts, 1, seed=seed, temperature=temperature, deadline=deadline)
+    shares = shares_of([x for (x,) in found], samples)
+    for number, (prompt, share) in enumerate(zip(prompts, shares, strict=True)):
+        if share:
+            found[number] += source.answers(
+                [prompt],
+                share,
+                seed=seed + 97 * (number + 1),
+                temperature=temperature,
+                greedy=False,
+                deadline=deadline,
+            )[0]
+    return found
+
+
+def shares_of(first: Sequence[Answer], samples: int) -> list[int]:
+    """How many of a function's ``samples`` each region gets: in proportion to the probability that
+    it is not to be left alone, 1 where the likeliest answer already says so; none where that is
+    below :data:`LEAST`."""
+    weights = [1 - math.exp(min(0.0, x.logprob)) if x.keeps else 1.0 for x in first]
+    weights = [x if x >= LEAST else 0.0 for x in weights]
+    total = sum(weights)
+    if not total:
+        return [0] * len(first)
+    exact = [samples * x / total for x in weights]
+    shares = [int(x) for x in exact]
+    # What is left goes to the greatest remainders.
+    order = sorted(range(len(exact)), key=lambda i: shares[i] - exact[i])
+    for i in order[: samples - sum(shares)]:
+        shares[i] += 1
+    return shares
 
 
 def _settled(attempts: Sequence[Attempt]) -> set[tuple[str, str]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import shutil
 import time
@@ -20,7 +21,7 @@ from gccllm.proposers import weights as weights_module
 from gccllm.proposers.answers import FOREVER, Answer
 from gccllm.proposers.base import Attempt, Task, identity_of
 from gccllm.proposers.choose import make
-from gccllm.proposers.mini import HOTTER, TEMPERATURE, MiniProposer
+from gccllm.proposers.mini import HOTTER, TEMPERATURE, MiniProposer, shares_of
 from gccllm.proposers.weights import Weights
 from gccllm.toolchain import Toolchain
 from gccllm.types import Candidate, HotFunction, Isa, Speedup, Verdict, VerdictKind
@@ -31,7 +32,8 @@ Write = Callable[[str], Sequence[str]]
 
 @dataclass
 class Scripted:
-    """Answers by a function of the region's text; the n-th of them is as likely as e**-n."""
+    """Answers by a function of the region's text; the n-th of them is as likely as e**-n, and the
+    first the one that is greedy."""
 
     write: Write
     prompts: list[str] = field(default_factory=list)
@@ -54,8 +56,9 @@ class Scripted:
         found = []
         for prompt in prompts:
             region = prompt.split("<|region|>\n")[1].split("<|/region|>\n")[0]
-            texts = [*self.write(region), *["keep"] * samples][:samples]
-            found.append([Answer(x, -float(n), 10) for n, x in enumerate(texts)])
+            texts = [*self.write(region), *["keep"] * (samples + 1)]
+            numbered = [Answer(x, -float(n), 10) for n, x in enumerate(texts)]
+            found.append(numbered[:samples] if greedy else numbered[1 : samples + 1])
         return found
 
 
@@ -68,7 +71,7 @@ def wrong(region: str) -> str:
     return region.replace("\tshrq\t%rdi", "\tshrq\t$2, %rdi")
 
 
-def task_of(folder: Path, source: str = POPCOUNT, *, samples: int = 4) -> Task:
+def task_of(folder: Path, source: str = POPCOUNT, *, samples: int = 48) -> Task:
     tools = Toolchain()
     argv = [tools.cc, "-O3", "-S", "-x", "c", "-", "-o", "-"]
     done = run(argv, timeout=30, stdin=source.encode())
@@ -90,8 +93,8 @@ def proposer(write: Write) -> tuple[MiniProposer, Scripted]:
 
 
 def test_what_holds_is_offered_the_rest_is_counted(tmp_path: Path, own_store: Path) -> None:
-    model, _ = proposer(lambda x: ["keep", wrong(x), x, slower(x), slower(slower(x))])
-    task = task_of(tmp_path, samples=6)
+    model, _ = proposer(lambda x: [wrong(x), "keep", x, slower(x), slower(slower(x))])
+    task = task_of(tmp_path, samples=60)
     found = list(model.propose(task))
     assert found
     for candidate in found:
@@ -182,17 +185,17 @@ def test_refinement_is_hotter_and_repeats_nothing(tmp_path: Path) -> None:
     model, scripted = proposer(lambda x: [slower(x), slower(slower(x))])
     task = task_of(tmp_path)
     first = list(model.propose(task))
-    assert scripted.asked == [(TEMPERATURE, True)]
-    again = replace(
-        task, attempts=tuple(attempt(x, VerdictKind.WRONG_OUTPUT) for x in first), samples=2
-    )
+    assert set(scripted.asked) == {(TEMPERATURE, True), (TEMPERATURE, False)}
+    again = replace(task, attempts=tuple(attempt(x, VerdictKind.WRONG_OUTPUT) for x in first))
+    scripted.asked.clear()
     assert list(model.propose(again)) == []
-    assert scripted.asked[1:] == [(TEMPERATURE + HOTTER, False)]
+    assert {heat for heat, _ in scripted.asked} == {TEMPERATURE + HOTTER}
     assert model.counts["again"] == len(first)
     scripted.write = lambda x: [slower(slower(slower(x)))]
+    scripted.asked.clear()
     third = list(model.propose(again))
     assert third
-    assert scripted.asked[2:] == [(TEMPERATURE + 2 * HOTTER, False)]
+    assert {heat for heat, _ in scripted.asked} == {TEMPERATURE + 2 * HOTTER}
     assert all("round 3" in x.label for x in third)
     assert [x.text for x in model.propose(task)], "a new search begins anew"
 
@@ -201,23 +204,38 @@ def test_regions_that_were_won_are_asked_last_and_not_hotter(tmp_path: Path) -> 
     model, scripted = proposer(lambda x: [slower(x)])
     task = task_of(tmp_path)
     first = list(model.propose(task))
-    every = len(scripted.prompts)
+    every = set(scripted.prompts)
     tried = [attempt(first[0], VerdictKind.NOT_FASTER, 1.4)]
     tried += [attempt(x, VerdictKind.NOT_FASTER, 0.8) for x in first[1:]]
+    scripted.prompts.clear()
+    scripted.asked.clear()
     list(model.propose(replace(task, attempts=tuple(tried))))
-    assert scripted.asked[1:] == [
-        (TEMPERATURE + HOTTER, False),
-        (TEMPERATURE, False),
-    ]
-    assert len(scripted.prompts) == 2 * every
-    assert scripted.prompts[-1] not in scripted.prompts[every:-1]
+    assert scripted.asked[-2:] == [(TEMPERATURE, True), (TEMPERATURE, False)]
+    assert {heat for heat, _ in scripted.asked[:-2]} == {TEMPERATURE + HOTTER}
+    assert set(scripted.prompts) == every
+    assert scripted.prompts[-1] not in scripted.prompts[:-2]
+
+
+@pytest.mark.parametrize(
+    ("first", "shares"),
+    [
+        ([], []),
+        ([Answer("keep", -0.001, 1)], [0]),
+        ([Answer("\tnop\n", -9.0, 4)], [8]),
+        ([Answer("keep", -0.001, 1), Answer("\tnop\n", -1.0, 4)], [0, 8]),
+        ([Answer("\tnop\n", -1.0, 4)] * 3, [3, 3, 2]),
+        ([Answer("keep", math.log(0.5), 1), Answer("\tnop\n", -1.0, 4)], [3, 5]),
+    ],
+)
+def test_how_samples_are_shared(first: list[Answer], shares: list[int]) -> None:
+    assert shares_of(first, 8) == shares
 
 
 def test_a_temperature_of_the_user_s_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GCCLLM_TEMPERATURE", "0.3")
     model, scripted = proposer(lambda x: [])
     assert list(model.propose(task_of(tmp_path))) == []
-    assert scripted.asked == [(0.3, True)]
+    assert {heat for heat, _ in scripted.asked} == {0.3}
 
 
 def test_nothing_is_loaded_where_nothing_is_wanted(tmp_path: Path) -> None:
