@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from enum import Enum
 from pathlib import Path
-from types import FrameType
 from typing import Annotated, Any
 
 import typer
@@ -21,7 +19,10 @@ from gccllm.paths import cache_dir
 from gccllm.store import Store
 from gccllm.types import Speedup, Verdict, VerdictKind
 from trainer.corpus.commands import app as data_app
+from trainer.evaluation.commands import evaluate_models
+from trainer.ppo.commands import ppo
 from trainer.reward import REWARDS
+from trainer.stopping import stops
 
 __all__ = ["app", "main"]
 
@@ -163,7 +164,7 @@ def sft(
     Example:
       gccllm-train sft --data pairs --tokenizer tokenizer --out run --hours 3
     """
-    with _needs_extra(), _stops() as stopping:
+    with _needs_extra(), stops() as stopping:
         import torch
 
         from trainer.sft import Budget, Settings, train
@@ -232,26 +233,8 @@ def _needs_extra() -> Iterator[None]:
         raise UsageError(f"{error.name} is missing; pip install 'gccllm[train]'") from error
 
 
-@contextmanager
-def _stops() -> Iterator[list[int]]:
-    """A list that the first SIGINT or SIGTERM puts its number into; a second one ends us."""
-    caught: list[int] = []
-    signals = (signal.SIGINT, signal.SIGTERM)
-    before = {x: signal.getsignal(x) for x in signals}
-
-    def note(number: int, frame: FrameType | None) -> None:
-        del frame
-        caught.append(number)
-        for x in signals:
-            signal.signal(x, before[x])
-
-    for x in signals:
-        signal.signal(x, note)
-    try:
-        yield caught
-    finally:
-        for x in signals:
-            signal.signal(x, before[x])
+app.command("eval")(_needs_extra()(evaluate_models))
+app.command("ppo")(_needs_extra()(ppo))
 
 
 def _verdict(entry: dict[str, Any]) -> Verdict:

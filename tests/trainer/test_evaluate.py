@@ -17,8 +17,8 @@ from gccllm.harness.compare import Harness
 from gccllm.toolchain import Toolchain
 from trainer.cli import app
 from trainer.corpus.families import Teacher, make_sample
-from trainer.evaluate import Plan, evaluate, render_markdown
 from trainer.evaluation.asking import Asking
+from trainer.evaluation.evaluate import Plan, evaluate, render_markdown
 from trainer.evaluation.intervals import geometric_mean_of, percentiles, rate
 from trainer.evaluation.ledger import Ledger
 from trainer.evaluation.outcomes import Outcome

@@ -1,1 +1,1 @@
-"""The parts of :mod:`trainer.evaluate`."""
+"""How good a model is, alone and in the product: rates, speedups, and the table of them."""

@@ -25,7 +25,7 @@ COLUMNS = {
 
 
 def render_markdown(results: Mapping[str, Any]) -> str:
-    """The document of what :func:`trainer.evaluate.evaluate` gives."""
+    """The document of what :func:`trainer.evaluation.evaluate.evaluate` gives."""
     parts = [_settings(results)]
     for name, title in SETS.items():
         found = results["raw"].get(name)

@@ -63,7 +63,7 @@ def evaluate_models(
     Example:
       gccllm-train eval --model ppo=mini --model sft=sft/mini --data pairs --out results
     """
-    from trainer.evaluate import SETS, Plan, evaluate
+    from trainer.evaluation.evaluate import SETS, Plan, evaluate
     from trainer.evaluation.product import Build
     from trainer.evaluation.raw import Sampling
 

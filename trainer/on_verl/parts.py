@@ -1,0 +1,100 @@
+# mypy: disallow-subclassing-any=False, disallow-untyped-decorators=False
+"""The parts that verl loads by name: how an answer is asked for, what it earns, when to stop.
+
+verl's own parts do the rest. ``RegionAgent`` is its single-turn agent, except that a row may ask
+for the greedy answer; ``RegionRewards`` is its reward manager, except that special tokens are kept
+(``<|keep|>`` is an answer) and that the reward comes from the service beside Ray;
+``TimedTrainer`` is its trainer, except that it also ends when its time is over.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+from verl.experimental.agent_loop.single_turn_agent_loop import SingleTurnAgentLoop
+from verl.experimental.reward_loop.reward_manager.base import RewardManagerBase
+from verl.trainer.ppo.ray_trainer import RayPPOTrainer
+
+from trainer.on_verl.names import SOCKET_VARIABLE, STOP_VARIABLE, UNTIL_VARIABLE
+from trainer.ppo.reward import SCORE_KEYS, unjudged
+from trainer.ppo.text import answer_of
+
+__all__ = ["RegionAgent", "RegionRewards", "TimedTrainer"]
+
+MOST_LINE = 1 << 20
+ASK_SECONDS = 3600.0
+"""for one answer, behind all that wait for the same lane"""
+
+
+class RegionAgent(SingleTurnAgentLoop):
+    """One prompt, one answer; ``extra_info["greedy"]`` asks for the likeliest one."""
+
+    async def run(self, sampling_params: dict[str, Any], priority: int = 0, **row: Any) -> Any:
+        """See verl's ``AgentLoopBase.run``; ``row`` are the fields of the dataset."""
+        if (row.get("extra_info") or {}).get("greedy"):
+            sampling_params = {**sampling_params, "temperature": 0.0, "top_p": 1.0, "top_k": -1}
+        return await super().run(sampling_params, priority, **row)
+
+
+class RegionRewards(RewardManagerBase):
+    """Asks the reward service. Never raises: what can't be asked is unjudged."""
+
+    def __init__(
+        self, config: Any, tokenizer: Any, compute_score: Any = None, **others: object
+    ) -> None:
+        super().__init__(config, tokenizer, compute_score)
+        del others
+        self._socket = os.environ[SOCKET_VARIABLE]
+
+    async def run_single(self, data: Any) -> dict[str, Any]:
+        """The reward of the one answer in ``data``, with what stands behind it."""
+        item = data[-1:][0]
+        ids = item.batch["responses"]
+        length = int(item.batch["attention_mask"][-ids.shape[-1] :].sum())
+        task = str(item.non_tensor_batch["reward_model"]["ground_truth"]).split(" ", 1)[-1]
+        try:
+            answer = answer_of(self.tokenizer, ids[:length].tolist())
+            asked = self._ask({"task": task, "answer": answer})
+            found = await asyncio.wait_for(asked, ASK_SECONDS)
+        except Exception as error:
+            # verl asks again after an exception, and the run stops where one gets through.
+            found = unjudged(f"{type(error).__name__}: {error}")
+        return {
+            "reward_score": float(found["score"]),
+            "reward_extra_info": {key: found[key] for key in SCORE_KEYS},
+        }
+
+    async def _ask(self, question: dict[str, Any]) -> dict[str, Any]:
+        reader, writer = await asyncio.open_unix_connection(self._socket, limit=MOST_LINE)
+        try:
+            writer.write(json.dumps(question).encode() + b"\n")
+            await writer.drain()
+            found = json.loads(await reader.readuntil(b"\n"))
+        finally:
+            writer.close()
+        if not isinstance(found, dict) or not set(SCORE_KEYS) <= found.keys():
+            raise ValueError("the reward service answered nonsense")
+        return found
+
+
+class TimedTrainer(RayPPOTrainer):
+    """Its last step is the one in which the time is over or it was asked to stop."""
+
+    @property
+    def total_training_steps(self) -> int:
+        """How many steps there are in all; the current one when this is to be the last."""
+        step = getattr(self, "global_steps", 0)
+        until = float(os.environ.get(UNTIL_VARIABLE) or "inf")
+        stop = os.environ.get(STOP_VARIABLE)
+        if step and (time.time() > until or (stop and Path(stop).exists())):
+            return min(step, self._steps)
+        return self._steps
+
+    @total_training_steps.setter
+    def total_training_steps(self, steps: int) -> None:
+        self._steps = steps
