@@ -6,7 +6,7 @@ STAMP := $(VENV)/.gccllm-setup
 SOURCES := pyproject.toml hatch_build.py gccllm/__init__.py $(wildcard wrapper/*/*) docs/gcc-llm.1
 PYTEST_ARGS ?= -n 2
 
-.PHONY: setup setup-train test check lint types imports bench demo clean
+.PHONY: setup setup-train test check lint types imports bench demo model clean
 
 setup: $(STAMP)
 
@@ -41,6 +41,24 @@ bench: $(STAMP)
 
 demo: $(STAMP)
 	$(BIN)/python scripts/demo.py
+
+# The weights that ship, from nothing, on the CPU. Each step goes on where it was stopped, so it may be
+# interrupted; hours are those of two quiet cores. See docs/MODEL.md.
+MODEL := build/model
+SAMPLES := 1000
+SFT_HOURS := 4
+PPO_HOURS := 1.5
+TRAIN := $(BIN)/gccllm-train
+
+model: setup-train
+	$(TRAIN) data families --out $(MODEL)/pairs/families --count $(SAMPLES)
+	$(TRAIN) data packages --out $(MODEL)/pairs/packages --no-compilers --keep-share 1
+	test -d $(MODEL)/tokenizer || $(TRAIN) tokenizer --data $(MODEL)/pairs --out $(MODEL)/tokenizer
+	test -d $(MODEL)/sft/model || $(TRAIN) sft --data $(MODEL)/pairs --tokenizer $(MODEL)/tokenizer \
+	    --out $(MODEL)/sft --hours $(SFT_HOURS) --prompt-weight 0.05
+	test -d $(MODEL)/ppo/model || $(TRAIN) ppo --model $(MODEL)/sft/model --tasks $(MODEL)/tasks \
+	    --programs 400 --out $(MODEL)/ppo --hours $(PPO_HOURS)
+	$(TRAIN) export --model $(MODEL)/ppo/model --out gccllm/models/mini --check $(MODEL)/pairs --prompts 500
 
 clean:
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .coverage
