@@ -33,7 +33,9 @@ _EVERYTHING: Mapping[str, int] = {
 }
 _RESULT_WIDTHS = {"rax": 64, "rdx": 64, "zmm0": 64, "zmm1": 64}
 _FLOATING = re.compile(r"v?(?:add|sub|mul|div|min|max|sqrt|mov|cvt\w+2|f\w+\d)[sp][sd]")
-_SIDE_RESULTS = frozenset("mul imul div idiv cdq cqo cwd xchg cmpxchg xadd mulx".split())
+_SIDE_RESULTS = frozenset(
+    "mul imul div idiv cdq cqo cwd xchg cmpxchg xadd mulx vzeroupper vzeroall".split()
+)
 
 _State = Mapping[str, int]
 

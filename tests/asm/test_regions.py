@@ -215,3 +215,28 @@ def test_control_may_not_run_off_an_end_that_has_no_exit(tmp_path: Path) -> None
     with pytest.raises(ValueError, match="run off"):
         parse_lines(region, ["\tnop"])
     assert parse_lines(region, ["\tjmp\tX0"]).exits_used == {0}
+
+
+VECTORS = """	.text
+	.globl	clear
+	.type	clear, @function
+clear:
+	xorl	%eax, %eax
+	vpxor	%xmm2, %xmm2, %xmm2
+.L3:
+	vmovdqu	%ymm2, (%rdi,%rax)
+	addq	$32, %rax
+	cmpq	%rsi, %rax
+	jb	.L3
+	vzeroupper
+	ret
+	.size	clear, .-clear
+"""
+
+
+def test_vzeroupper_makes_no_result(tmp_path: Path) -> None:
+    _, all_found = found(VECTORS, "clear", tmp_path)
+    assert all_found
+    for region in all_found:
+        assert not {"zmm0", "zmm1"} & set(region.live_out)
+        assert {"zmm0", "zmm1"} <= region.free
