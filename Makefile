@@ -45,20 +45,21 @@ demo: $(STAMP)
 # The weights that ship, from nothing, on the CPU. Each step goes on where it was stopped, so it may be
 # interrupted; hours are those of two quiet cores. See docs/MODEL.md.
 MODEL := build/model
+PAIRS := data/pairs
 SAMPLES := 1000
 SFT_HOURS := 4
 PPO_HOURS := 1.5
 TRAIN := $(BIN)/gccllm-train
 
 model: setup-train
-	$(TRAIN) data families --out $(MODEL)/pairs/families --count $(SAMPLES)
-	$(TRAIN) data packages --out $(MODEL)/pairs/packages --no-compilers --keep-share 1
-	test -d $(MODEL)/tokenizer || $(TRAIN) tokenizer --data $(MODEL)/pairs --out $(MODEL)/tokenizer
-	test -d $(MODEL)/sft/model || $(TRAIN) sft --data $(MODEL)/pairs --tokenizer $(MODEL)/tokenizer \
+	$(TRAIN) data families --out $(PAIRS)/families --count $(SAMPLES)
+	$(TRAIN) data packages --out $(PAIRS)/packages --no-compilers --keep-share 1
+	test -d $(MODEL)/tokenizer || $(TRAIN) tokenizer --data $(PAIRS) --out $(MODEL)/tokenizer
+	test -d $(MODEL)/sft/model || $(TRAIN) sft --data $(PAIRS) --tokenizer $(MODEL)/tokenizer \
 	    --out $(MODEL)/sft --hours $(SFT_HOURS) --prompt-weight 0.05
 	test -d $(MODEL)/ppo/model || $(TRAIN) ppo --model $(MODEL)/sft/model --tasks $(MODEL)/tasks \
 	    --programs 400 --out $(MODEL)/ppo --hours $(PPO_HOURS)
-	$(TRAIN) export --model $(MODEL)/ppo/model --out gccllm/models/mini --check $(MODEL)/pairs --prompts 500
+	$(TRAIN) export --model $(MODEL)/ppo/model --out gccllm/models/mini --check $(PAIRS) --prompts 500
 
 clean:
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .coverage
