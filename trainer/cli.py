@@ -143,6 +143,9 @@ def sft(
     prompt_weight: Annotated[
         float, typer.Option(min=0.0, help="weight of a prompt's tokens in the loss")
     ] = 0.0,
+    recast: Annotated[
+        float, typer.Option(min=0.0, max=1.0, help="share of pairs put into other registers")
+    ] = 0.0,
     precision: Annotated[Precision, typer.Option(help="of the computations")] = Precision.BF16,
     every: Annotated[
         int, typer.Option(min=1, metavar="STEPS", help="between validations and checkpoints")
@@ -183,6 +186,7 @@ def sft(
             rows=rows,
             length=length,
             prompt_weight=prompt_weight,
+            recast=recast,
             precision=precision.value,
             seed=seed,
             every=every,

@@ -8,7 +8,7 @@ start from 0 with each pair, so a packed row gives what its pairs give on their 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,10 +35,14 @@ class Encoded:
     tokens: Any
     """1-D uint16 or uint32 array"""
     prompt: int
-    keeps: bool
+    pair: Pair
 
     def __len__(self) -> int:
         return len(self.tokens)
+
+    @property
+    def keeps(self) -> bool:
+        return self.pair.keeps
 
 
 @dataclass(frozen=True)
@@ -114,7 +118,7 @@ def encode_pairs(tokenizer: Any, pairs: Iterable[Pair], longest: int) -> tuple[l
             if len(first) + len(second) > longest:
                 dropped += 1
                 continue
-            found.append(Encoded(np.array(first + second, kind), len(first), pair.keeps))
+            found.append(Encoded(np.array(first + second, kind), len(first), pair))
     return found, dropped
 
 
@@ -136,8 +140,11 @@ def batches(
     seed: int,
     start: Position,
     prompt_weight: float = 0.0,
+    variant: Callable[[int, int], Encoded] | None = None,
 ) -> Iterator[tuple[Batch, Position]]:
     """Endless batches from ``start`` on, each with the place behind it.
+
+    ``variant``: (index, epoch) → what stands there for that pair of ``data``.
 
     An epoch's order depends on ``seed`` and its number alone, and a batch on the place where it
     starts, so that a run can go on from a place as if it had never stopped. Pairs are taken in
@@ -154,7 +161,8 @@ def batches(
             if here.index == len(data):
                 here = Position(here.epoch + 1, 0)
                 order = np.random.default_rng((seed, here.epoch)).permutation(len(data))
-            pair = data[int(order[here.index])]
+            number = int(order[here.index])
+            pair = data[number] if variant is None else variant(number, here.epoch)
             row = next((i for i in range(rows) if room[i] >= len(pair)), None)
             if row is None:
                 break

@@ -31,6 +31,7 @@ from trainer.model import create, load_model, parameters, save_model, size_of
 from trainer.packing import Batch, Encoded, Position, batches, collate, digest, encode_pairs
 from trainer.pairs import SPLITS, read_pairs
 from trainer.plots import learning_curve
+from trainer.recasting import recasting
 
 __all__ = ["Budget", "Settings", "Spent", "answer_loss", "schedule", "train", "validate"]
 
@@ -79,6 +80,7 @@ class Settings:
 
     ``warmup`` is a share of the budget, ``sample`` how many pairs of each split validation uses.
     ``every`` is the number of steps between validations, each followed by a checkpoint.
+    ``recast``: the share of pairs that are put into other registers, anew each epoch.
     ``precision`` is "bf16" (autocast, fp32 weights) or "fp32". ``init`` is a model folder to start
     from instead of random weights.
     """
@@ -96,6 +98,7 @@ class Settings:
     weight_decay: float = 0.1
     clip: float = 1.0
     prompt_weight: float = 0.0
+    recast: float = 0.0
     precision: str = "bf16"
     seed: int = 0
     every: int = 100
@@ -128,7 +131,7 @@ def train(
         raise UsageError(f"--length {length} is more than the model can attend to")
     device = "cuda" if torch.cuda.is_available() else "cpu"
 
-    # Data: all pairs as tokens in memory, 2 bytes a token.
+    # Data: all pairs in memory, as tokens and as text.
     tokenizer = tokenizers.load(settings.tokenizer)
     data, dropped = encode_pairs(tokenizer, read_pairs(settings.data, "train"), length)
     if not data:
@@ -168,6 +171,9 @@ def train(
         seed=settings.seed,
         start=position,
         prompt_weight=settings.prompt_weight,
+        variant=recasting(
+            tokenizer, data, share=settings.recast, seed=settings.seed, longest=length
+        ),
     )
 
     with Metrics(settings.out, spent.steps) as metrics:
