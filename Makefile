@@ -44,7 +44,7 @@ demo: $(STAMP)
 
 # The weights that ship, from nothing, on the CPU. Each step goes on where it was stopped, so it may be
 # interrupted; hours are those of two quiet cores. See docs/MODEL.md.
-MODEL := build/model
+MODEL := runs/mini
 PAIRS := data/pairs
 SAMPLES := 1000
 SFT_HOURS := 4
