@@ -18,6 +18,7 @@ from gccllm.errors import GccllmError, StoreError, UsageError
 from gccllm.paths import cache_dir
 from gccllm.store import Store
 from gccllm.types import Speedup, Verdict, VerdictKind
+from trainer.choices import Precision, RewardKind
 from trainer.corpus.commands import app as data_app
 from trainer.evaluation.commands import evaluate_models
 from trainer.ppo.commands import ppo
@@ -35,22 +36,6 @@ app = typer.Typer(
 )
 app.add_typer(data_app, name="data")
 SHOWN = ("program", "unit", "functions", "proposer", "label", "verdict")
-
-
-class Kind(str, Enum):
-    """The keys of ``REWARDS``, for typer."""
-
-    SO = "so"
-    SO_PUBLISHED = "so-published"
-    CGS = "cgs"
-    CGS_PUBLISHED = "cgs-published"
-
-
-class Precision(str, Enum):
-    """Of training, for typer."""
-
-    BF16 = "bf16"
-    FP32 = "fp32"
 
 
 class Quantization(str, Enum):
@@ -79,8 +64,9 @@ def options(
 @app.command()
 def rewards(
     kind: Annotated[
-        Kind, typer.Option(help="speedup only or correctness guided; as in the paper or its code")
-    ] = Kind.SO,
+        RewardKind,
+        typer.Option(help="speedup only or correctness guided; as in the paper or its code"),
+    ] = RewardKind.SO,
     tests: Annotated[
         int, typer.Option(metavar="N", min=1, help="recorded tests of the program, for cgs")
     ] = 10,

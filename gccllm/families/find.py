@@ -13,8 +13,7 @@ import random
 from collections.abc import Iterator
 
 from gccllm.families.base import Family, Form, Hints, SlowForm
-from gccllm.families.loopstate import loop_states
-from gccllm.families.scan import comparisons, keys, scan_form
+from gccllm.families.scan import search_forms
 from gccllm.families.source import array_function
 
 __all__ = ["FAMILY"]
@@ -51,14 +50,7 @@ def slow(rng: random.Random) -> SlowForm:
 
 
 def forms(hints: Hints) -> Iterator[Form]:
-    if not hints.loops or not hints.loads:
-        return
-    for size, suffix in _SUFFIXES.items():
-        if hints.has(f"cmp{suffix}", f"test{suffix}"):
-            for key in keys(hints):
-                for scan in comparisons("eq ne", size, key):
-                    for state in loop_states(size, hints):
-                        yield scan_form(scan, state)
+    return search_forms(hints, "eq ne", _SUFFIXES)
 
 
 FAMILY = Family("find", slow, forms)

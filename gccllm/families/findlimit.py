@@ -12,8 +12,7 @@ import random
 from collections.abc import Iterator
 
 from gccllm.families.base import Family, Form, Hints, SlowForm
-from gccllm.families.loopstate import loop_states
-from gccllm.families.scan import comparisons, keys, scan_form
+from gccllm.families.scan import search_forms
 from gccllm.families.source import array_function
 
 __all__ = ["FAMILY"]
@@ -46,14 +45,7 @@ def slow(rng: random.Random) -> SlowForm:
 
 
 def forms(hints: Hints) -> Iterator[Form]:
-    if not hints.loops or not hints.loads:
-        return
-    for size, suffix in _SUFFIXES.items():
-        if hints.has(f"cmp{suffix}", f"test{suffix}"):
-            for key in keys(hints):
-                for scan in comparisons("lt le gt ge", size, key):
-                    for state in loop_states(size, hints):
-                        yield scan_form(scan, state)
+    return search_forms(hints, "lt le gt ge", _SUFFIXES)
 
 
 FAMILY = Family("findlimit", slow, forms)

@@ -13,13 +13,13 @@ whole search is gcc's.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from gccllm.families.base import Form, Hints
-from gccllm.families.loopstate import LoopState
+from gccllm.families.loopstate import LoopState, loop_states
 
-__all__ = ["LEVELS", "Scan", "comparisons", "keys", "scan_form"]
+__all__ = ["LEVELS", "Scan", "comparisons", "keys", "scan_form", "search_forms"]
 
 LEVELS = ("AVX512", "AVX2", "SSE2")
 BYTES = {"SSE2": 16, "AVX2": 32, "AVX512": 64}
@@ -205,3 +205,16 @@ def scan_form(scan: Scan, state: LoopState) -> Form:
         masks="f" if wide else "",
         pointers=state.pointers,
     )
+
+
+def search_forms(hints: Hints, relations: str, suffixes: Mapping[int, str]) -> Iterator[Form]:
+    """The forms of a loop that leaves at the first element in one of ``relations`` ("eq ne") to a
+    key, for elements of the sizes (in bytes) of ``suffixes`` that the region compares."""
+    if not hints.loops or not hints.loads:
+        return
+    for size, suffix in suffixes.items():
+        if hints.has(f"cmp{suffix}", f"test{suffix}"):
+            for key in keys(hints):
+                for scan in comparisons(relations, size, key):
+                    for state in loop_states(size, hints):
+                        yield scan_form(scan, state)

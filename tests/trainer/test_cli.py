@@ -12,7 +12,8 @@ import pytest
 
 from gccllm.store import Judgement, Store
 from gccllm.types import Json, Speedup, Verdict, VerdictKind
-from trainer.cli import Kind, main
+from trainer.choices import RewardKind
+from trainer.cli import main
 from trainer.reward import REWARDS
 
 Train = Callable[..., tuple[int, str, str]]
@@ -77,7 +78,7 @@ def test_all_programs_without_a_name(train: Train, filled: None) -> None:
 
 
 def test_the_kinds_are_the_rewards() -> None:
-    assert [x.value for x in Kind] == list(REWARDS)
+    assert [x.value for x in RewardKind] == list(REWARDS)
 
 
 def test_no_store_is_one_line(train: Train, own_store: Path) -> None:

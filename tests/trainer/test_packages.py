@@ -15,7 +15,7 @@ from gccllm.errors import UsageError
 from gccllm.harness.compare import Harness
 from gccllm.proposers.idioms import Wirer
 from gccllm.toolchain import Toolchain
-from trainer.corpus.builds import BUILDS, baseline, compiled, features_of, level_of
+from trainer.corpus.builds import BUILDS, baseline, compiled
 from trainer.corpus.commands import app
 from trainer.corpus.debian import (
     HELD_OUT_PACKAGES,
@@ -28,7 +28,7 @@ from trainer.corpus.debian import (
     packages_named,
     preprocess,
 )
-from trainer.corpus.families import LEVELS
+from trainer.corpus.levels import LEVELS, features_of, level_of
 from trainer.corpus.mining import Finding, Miner
 from trainer.corpus.packages import (
     PackagePlan,

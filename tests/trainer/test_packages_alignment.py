@@ -14,7 +14,8 @@ from gccllm.harness.compare import Harness
 from gccllm.proposers.idioms import Wirer
 from gccllm.toolchain import Toolchain
 from trainer.corpus.alignment import alignments, unlikeness
-from trainer.corpus.builds import BUILDS, alone, baseline, compiled, features_of
+from trainer.corpus.builds import BUILDS, alone, baseline, compiled
+from trainer.corpus.levels import features_of
 from trainer.corpus.registers import anonymous, named, pinned, put
 from trainer.corpus.timing import CONTROLS, FEWEST_TICKS, ratios
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 
 from gccllm.asm.dialect import canonical
@@ -15,9 +14,9 @@ from gccllm.proposers.clang import clang_features, clang_keeps, clang_source, fi
 from gccllm.proposers.compilers import predefined_macros
 from gccllm.proposers.settings import gcc_common
 from gccllm.toolchain import Toolchain
-from trainer.corpus.families import LEVELS
+from trainer.corpus.levels import features_of
 
-__all__ = ["BUILDS", "Build", "alone", "baseline", "compiled", "features_of", "level_of"]
+__all__ = ["BUILDS", "Build", "alone", "baseline", "compiled"]
 
 BASELINE = ("-O3", "-w", "-g0", "-fno-ident")
 COMPILE_SECONDS = 60.0
@@ -114,14 +113,3 @@ def alone(unit: Unit, name: str) -> Unit:
         and x.strip() != "vzeroupper"
     ]
     return parse("\n".join(lines))
-
-
-def level_of(cc: str, features: frozenset[str]) -> str | None:
-    """The lowest level that has all ``features``; None where none has."""
-    return next((x for x in LEVELS if features <= features_of(cc, x)), None)
-
-
-@lru_cache(maxsize=16)
-def features_of(cc: str, level: str) -> frozenset[str]:
-    """Feature macros of a level, as gcc names them, without underscores."""
-    return Toolchain(cc).isa("target", (f"-march={level}",)).features

@@ -16,7 +16,6 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
-from functools import lru_cache
 from itertools import chain, repeat
 from pathlib import Path
 
@@ -30,12 +29,12 @@ from gccllm.harness.compare import Harness
 from gccllm.process import run
 from gccllm.region_prompt import region_prompt
 from gccllm.toolchain import Toolchain
+from trainer.corpus.levels import LEVELS, features_of
 from trainer.corpus.wirings import Rewriting, Wirings
 from trainer.pairs import KEEP_ANSWER, Pair, write_shard
 
 __all__ = [
     "HELD_OUT",
-    "LEVELS",
     "Plan",
     "Teacher",
     "families_named",
@@ -44,7 +43,6 @@ __all__ = [
     "make_shards",
 ]
 
-LEVELS = ("x86-64", "x86-64-v2", "x86-64-v3", "x86-64-v4")
 HELD_OUT = ("parity", "graydecode", "rotateloop", "bytesum")
 """families that no training pair comes from"""
 KEEP_SHARE = 0.15
@@ -119,7 +117,7 @@ class Teacher:
 
     def __init__(self, tools: Toolchain, harness: Harness, family: Family) -> None:
         self.family = family
-        self.features = {x: _features(tools.cc, x) for x in LEVELS}
+        self.features = {x: features_of(tools.cc, x) for x in LEVELS}
         highest = self.features[LEVELS[-1]]
         self._own = Wirings(harness, highest, [family])
         self._others = Wirings(harness, highest, [x for x in FAMILIES if x is not family])
@@ -194,8 +192,3 @@ def _compiled(tools: Toolchain, source: str, options: Sequence[str], folder: Pat
     argv = [tools.cc, "-S", "-w", *options, str(path), "-o", "-"]
     done = run(argv, timeout=30.0)
     return parse(done.stdout.decode()) if done.ok else None
-
-
-@lru_cache(maxsize=16)
-def _features(cc: str, level: str) -> frozenset[str]:
-    return Toolchain(cc).isa("target", (f"-march={level}",)).features

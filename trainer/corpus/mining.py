@@ -23,8 +23,8 @@ from gccllm.harness.compare import Harness
 from gccllm.proposers.idioms import Wirer
 from gccllm.toolchain import Toolchain
 from trainer.corpus.alignment import alignments, unlikeness
-from trainer.corpus.builds import Build, alone, features_of, level_of
-from trainer.corpus.families import LEVELS
+from trainer.corpus.builds import Build, alone
+from trainer.corpus.levels import LEVELS, features_of, level_of
 from trainer.corpus.registers import anonymous
 from trainer.corpus.timing import MOST_TIMED, Stopwatch
 

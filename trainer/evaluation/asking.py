@@ -16,7 +16,7 @@ from gccllm.harness.compare import Harness
 from gccllm.proposers.answer_assembly import level_of
 from gccllm.toolchain import Toolchain
 from trainer.corpus.debian import sources_folder
-from trainer.corpus.families import LEVELS
+from trainer.corpus.levels import LEVELS
 from trainer.corpus.programs import Dropped, JudgedProgram, make_program
 from trainer.differential import Differential, JudgedRegion
 from trainer.evaluation.ledger import Ledger

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from gccllm.errors import UsageError
+from trainer.choices import Precision, RewardKind
 from trainer.stopping import stops
 
 __all__ = ["ppo"]
@@ -34,22 +35,6 @@ class Profile(str, Enum):
 
     CPU = "cpu"
     GPU = "gpu"
-
-
-class Precision(str, Enum):
-    """Of the updates, for typer."""
-
-    FP32 = "fp32"
-    BF16 = "bf16"
-
-
-class Reward(str, Enum):
-    """The keys of ``REWARDS``, for typer."""
-
-    SO = "so"
-    SO_PUBLISHED = "so-published"
-    CGS = "cgs"
-    CGS_PUBLISHED = "cgs-published"
 
 
 def ppo(
@@ -87,7 +72,9 @@ def ppo(
         int | None, typer.Option(help="tokens; longer ones are left out")
     ] = None,
     answer_length: Annotated[int | None, typer.Option(help="tokens; longer ones are cut")] = None,
-    reward: Annotated[Reward | None, typer.Option(help="as in the paper, or in its code")] = None,
+    reward: Annotated[
+        RewardKind | None, typer.Option(help="as in the paper, or in its code")
+    ] = None,
     high: Annotated[float | None, typer.Option(help="a speedup counts as this at most")] = None,
     doublings: Annotated[
         bool | None, typer.Option(help="count a speedup as 1 + log2 of it")
