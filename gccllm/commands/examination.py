@@ -17,6 +17,7 @@ from gccllm.judge.statistics import speedup
 from gccllm.lanes import lane_cores
 from gccllm.paths import cache_dir
 from gccllm.proposers import weights
+from gccllm.proposers.answers import Sampling
 from gccllm.proposers.choose import make
 from gccllm.proposers.warm import Unavailable, ask, load
 from gccllm.sandbox import selftest
@@ -197,7 +198,7 @@ def _model() -> Finding | None:
         return Finding("warn", "model", f"no weights in {folder}", advice)
     try:
         found = weights.check(folder)
-        ((answer,),) = load(found).answers([SMALL_PROMPT], 1)
+        ((answer,),) = load(found).answers([SMALL_PROMPT], Sampling())
     except GccllmError as error:
         advice = "the other proposers do the work: reinstall gccllm"
         return Finding("warn", "model", str(error), advice)

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from gccllm.proposers.answer_grammar import KEEP_ANSWER
 
-__all__ = ["FOREVER", "Answer", "Answers"]
+__all__ = ["FOREVER", "Answer", "Answers", "Sampling"]
 
 FOREVER = float("inf")
 
@@ -32,22 +32,27 @@ class Answer:
         return self.text == KEEP_ANSWER
 
 
+@dataclass(frozen=True)
+class Sampling:
+    """How to ask: ``samples`` answers to each prompt, drawn at ``temperature``, the first one
+    ``greedy``; ``masked`` holds them to the grammar. What is not complete at ``deadline``
+    (time.monotonic()) becomes ``keep``, or is cut short where it is not masked."""
+
+    samples: int = 1
+    seed: int = 0
+    temperature: float = 1.0
+    greedy: bool = True
+    masked: bool = True
+    deadline: float = FOREVER
+
+
 class Answers(Protocol):
     """Whoever answers prompts: the model in this process, or one kept warm in another."""
 
     def answers(
         self,
         prompts: Sequence[str],
-        samples: int,
-        *,
-        seed: int = 0,
-        temperature: float = 1.0,
-        greedy: bool = True,
-        masked: bool = True,
-        deadline: float = FOREVER,
+        sampling: Sampling,
     ) -> list[list[Answer]]:
-        """``samples`` answers to each prompt, drawn at ``temperature``, the first one ``greedy``.
-        Equal arguments give equal answers on one machine. ``masked`` holds them to the grammar.
-        What is not complete at ``deadline`` (time.monotonic()) becomes ``keep``, or is cut short
-        where it is not masked.
+        """The answers to each prompt; equal arguments give equal answers on one machine.
         Raises ProposerError where the model can't be asked, ValueError for what is no prompt."""

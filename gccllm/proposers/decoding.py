@@ -22,7 +22,7 @@ from typing import Any
 
 from gccllm.errors import ProposerError, ToolchainError
 from gccllm.proposers.answer_grammar import KEEP_ANSWER, Fault, Grammar, Reading
-from gccllm.proposers.answers import FOREVER, Answer, Answers
+from gccllm.proposers.answers import Answer, Answers, Sampling
 
 __all__ = ["Answer", "Answers", "Assembles", "Decoder"]
 
@@ -98,21 +98,15 @@ class Decoder:
     def answers(
         self,
         prompts: Sequence[str],
-        samples: int,
-        *,
-        seed: int = 0,
-        temperature: float = 1.0,
-        greedy: bool = True,
-        masked: bool = True,
-        deadline: float = FOREVER,
+        sampling: Sampling,
     ) -> list[list[Answer]]:
         """See :class:`gccllm.proposers.answers.Answers`."""
         # A generator draws from a state of its own that only its making can seed.
-        generator = self._generator(seed)
+        generator = self._generator(sampling.seed)
         found = []
         for prompt in prompts:
-            asked = _Asked(self, generator, prompt, temperature, deadline, masked)
-            found.append([x.answer() for x in asked.entries(samples, greedy)])
+            asked = _Asked(self, generator, prompt, sampling)
+            found.append([x.answer() for x in asked.entries()])
         self._count(found)
         return found
 
@@ -170,26 +164,23 @@ class _Asked:
         decoder: Decoder,
         generator: Any,
         prompt: str,
-        temperature: float,
-        deadline: float,
-        masked: bool,
+        sampling: Sampling,
     ) -> None:
         self._decoder = decoder
         self._generator = generator
         self._prompt = decoder.tokens_of(prompt)
-        self._temperature = temperature
-        self._deadline = deadline
+        self._sampling = sampling
         self._grammar = Grammar.of_prompt(prompt)
-        self._masked = masked
-        self._never = decoder.never(self._grammar) if masked else frozenset()
+        self._never = decoder.never(self._grammar) if sampling.masked else frozenset()
 
-    def entries(self, samples: int, greedy: bool) -> list[_Entry]:
+    def entries(self) -> list[_Entry]:
+        greedy, samples = self._sampling.greedy, self._sampling.samples
         made = [_Entry(greedy=greedy and number == 0) for number in range(samples)]
         pending = made
         while pending:
             for group in _alike(pending):
                 self._generate(group)
-            if not self._masked:
+            if not self._sampling.masked:
                 break
             self._assemble([x for x in pending if x.ended and x.fault is None])
             pending = [x for x in pending if self._repaired(x)]
@@ -198,12 +189,12 @@ class _Asked:
     def _generate(self, group: Sequence[_Entry]) -> None:
         """Let ``group``, of equal tokens and bans, go on to a fault or the end."""
         first = group[0]
-        readings = [self._reading(x) for x in group] if self._masked else []
+        readings = [self._reading(x) for x in group] if self._sampling.masked else []
         bans = self._never | first.bans
-        if first.greedy or self._temperature <= 0:
+        if first.greedy or self._sampling.temperature <= 0:
             heat: dict[str, float] = {"sampling_topk": 1}
         else:
-            heat = {"sampling_topk": 0, "sampling_temperature": self._temperature}
+            heat = {"sampling_topk": 0, "sampling_temperature": self._sampling.temperature}
         try:
             self._generator.generate_batch(
                 [[ANSWER, *x.tokens] for x in group],
@@ -214,13 +205,13 @@ class _Asked:
                 suppress_sequences=[list(x) for x in sorted(bans)] or None,
                 end_token=[END],
                 return_scores=True,
-                callback=_Watch(group, readings, self._deadline),
+                callback=_Watch(group, readings, self._sampling.deadline),
                 **heat,
             )
         except (RuntimeError, ValueError) as error:
             raise ProposerError(f"CTranslate2 fails: {_line_of(error)}") from error
         for entry in group:
-            if self._masked:
+            if self._sampling.masked:
                 entry.ended |= entry.tokens == [KEEP]
                 entry.given_up = entry.fault is None and not entry.ended
 
@@ -240,7 +231,7 @@ class _Asked:
         """Cut an answer with a fault back to what is good; True when it has to go on."""
         if entry.fault is None:
             return False
-        if entry.repairs == MOST_TRIES or time.monotonic() > self._deadline:
+        if entry.repairs == MOST_TRIES or time.monotonic() > self._sampling.deadline:
             entry.given_up = True
             return False
         cut, ban = _cut(entry.tokens, entry.fault)

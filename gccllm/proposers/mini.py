@@ -11,6 +11,7 @@ and before those whose candidates were right; texts that were offered before are
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import math
 import os
@@ -28,7 +29,7 @@ from gccllm.events import count_event
 from gccllm.families.layouts import Layout, layouts
 from gccllm.proposers.answer_assembly import level_of
 from gccllm.proposers.answer_grammar import Grammar
-from gccllm.proposers.answers import FOREVER, Answer, Answers
+from gccllm.proposers.answers import Answer, Answers, Sampling
 from gccllm.proposers.base import Attempt, Task
 from gccllm.proposers.chat import temperature
 from gccllm.proposers.screening import Screen
@@ -162,10 +163,12 @@ class _Round:
             answered = ask(
                 self.source,
                 [x.prompt for x in group],
-                self.task.samples,
-                seed=1000 * self.number + place,
-                temperature=heat,
-                deadline=self.until,
+                Sampling(
+                    self.task.samples,
+                    seed=1000 * self.number + place,
+                    temperature=heat,
+                    deadline=self.until,
+                ),
             )
             chosen = [
                 (question, self._wanted(question, answers))
@@ -239,28 +242,19 @@ def questions(found: Iterator[Layout], level: str) -> list[Question]:
 def ask(
     source: Answers,
     prompts: Sequence[str],
-    samples: int,
-    *,
-    seed: int,
-    temperature: float,
-    deadline: float = FOREVER,
+    sampling: Sampling,
 ) -> list[list[Answer]]:
     """Answers to the regions of one function: to each the likeliest one, then ``samples`` in all,
     where they are of use. Most regions are to be left alone, and the first answer tells."""
     if not prompts:
         return []
-    found = source.answers(prompts, 1, seed=seed, temperature=temperature, deadline=deadline)
-    shares = shares_of([x for (x,) in found], samples)
+    found = source.answers(prompts, dataclasses.replace(sampling, samples=1, greedy=True))
+    shares = shares_of([x for (x,) in found], sampling.samples)
     for number, (prompt, share) in enumerate(zip(prompts, shares, strict=True)):
         if share:
-            found[number] += source.answers(
-                [prompt],
-                share,
-                seed=seed + 97 * (number + 1),
-                temperature=temperature,
-                greedy=False,
-                deadline=deadline,
-            )[0]
+            seed = sampling.seed + 97 * (number + 1)
+            more = dataclasses.replace(sampling, samples=share, seed=seed, greedy=False)
+            found[number] += source.answers([prompt], more)[0]
     return found
 
 

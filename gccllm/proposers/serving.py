@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import IO
 
 from gccllm.errors import GccllmError, ProposerError
-from gccllm.proposers.answers import Answers
+from gccllm.proposers.answers import Answers, Sampling
 from gccllm.proposers.warm import (
     MOST_SECONDS,
     PROTOCOL,
@@ -175,15 +175,15 @@ class ModelServer:
         limit = seconds if isinstance(seconds, (int, float)) else MOST_SECONDS
 
         def work() -> dict[str, Json]:
-            found = self._answers.answers(
-                texts,
+            sampling = Sampling(
                 samples,
-                seed=seed,
-                temperature=float(heat),
+                seed,
+                float(heat),
                 greedy=request.get("greedy") is not False,
                 masked=request.get("masked") is not False,
                 deadline=time.monotonic() + min(limit, MOST_SECONDS),
             )
+            found = self._answers.answers(texts, sampling)
             return {"ok": True, "answers": [[asdict(x) for x in row] for row in found]}
 
         return work

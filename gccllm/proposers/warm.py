@@ -20,7 +20,7 @@ from pathlib import Path
 
 from gccllm.paths import cache_dir
 from gccllm.proposers.answer_assembly import AnswerAssembler
-from gccllm.proposers.answers import FOREVER, Answer, Answers
+from gccllm.proposers.answers import Answer, Answers, Sampling
 from gccllm.proposers.decoding import Decoder
 from gccllm.proposers.weights import Weights, check
 from gccllm.toolchain import Toolchain
@@ -79,45 +79,31 @@ class WarmAnswers:
     def answers(
         self,
         prompts: Sequence[str],
-        samples: int,
-        *,
-        seed: int = 0,
-        temperature: float = 1.0,
-        greedy: bool = True,
-        masked: bool = True,
-        deadline: float = FOREVER,
+        sampling: Sampling,
     ) -> list[list[Answer]]:
         """See :class:`gccllm.proposers.answers.Answers`."""
         if self._own is None:
-            seconds = min(MOST_SECONDS, max(0.0, deadline - time.monotonic()))
+            seconds = min(MOST_SECONDS, max(0.0, sampling.deadline - time.monotonic()))
             request: dict[str, Json] = {
                 "do": "answers",
                 "identity": self._weights.identity,
                 "prompts": list(prompts),
-                "samples": samples,
-                "seed": seed,
-                "temperature": temperature,
-                "greedy": greedy,
-                "masked": masked,
+                "samples": sampling.samples,
+                "seed": sampling.seed,
+                "temperature": sampling.temperature,
+                "greedy": sampling.greedy,
+                "masked": sampling.masked,
                 "seconds": seconds,
             }
             try:
                 found = _answers_of(self._checked(request, seconds))
-                if [len(x) for x in found] != [samples] * len(prompts):
+                if [len(x) for x in found] != [sampling.samples] * len(prompts):
                     raise Unavailable("another number of answers than was asked for")
                 return found
             except Unavailable as error:
                 self.why_own = str(error)
             self._own = load(self._weights)
-        return self._own.answers(
-            prompts,
-            samples,
-            seed=seed,
-            temperature=temperature,
-            greedy=greedy,
-            masked=masked,
-            deadline=deadline,
-        )
+        return self._own.answers(prompts, sampling)
 
     def _checked(self, request: dict[str, Json], seconds: float) -> dict[str, Json]:
         hello = ask({"do": "hello"}, silence=HELLO_SECONDS, within=HELLO_SECONDS)

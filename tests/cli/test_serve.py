@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from gccllm.proposers.answers import Sampling
 from gccllm.proposers.warm import SOCKET, WarmAnswers, load
 from gccllm.proposers.weights import Weights
 from tests.cli.conftest import Command
@@ -46,14 +47,14 @@ def test_it_serves_tells_and_stops(tiny: Weights, gccllm: Command, own_store: Pa
         expected = f"process {process.pid} serves weights {tiny.identity}: idle, 0 requests in "
         assert told.out.startswith(expected)
         client = WarmAnswers(tiny)
-        answers = client.answers([PROMPT], 3, seed=2)
+        answers = client.answers([PROMPT], Sampling(3, seed=2))
         if not client.why_own:
             assert gccllm("serve", "--status").out.startswith(expected.replace(" 0 ", " 1 "))
         stopped = gccllm("serve", "--stop")
         assert (stopped.status, stopped.out) == (0, f"process {process.pid} ends\n")
         assert process.wait(SECONDS) == 0
     assert not (own_store / SOCKET).exists()
-    assert answers == load(tiny).answers([PROMPT], 3, seed=2)
+    assert answers == load(tiny).answers([PROMPT], Sampling(3, seed=2))
     for option in ("--status", "--stop"):
         told = gccllm("serve", option)
         assert told.status == 1

@@ -13,7 +13,7 @@ import pytest
 from gccllm.errors import ProposerError, ToolchainError
 from gccllm.proposers.answer_assembly import AnswerAssembler
 from gccllm.proposers.answer_grammar import Fault, Grammar
-from gccllm.proposers.answers import Answer
+from gccllm.proposers.answers import Answer, Sampling
 from gccllm.proposers.decoding import Decoder
 from gccllm.proposers.weights import MANIFEST, Weights, check, present, seal
 from gccllm.toolchain import Toolchain
@@ -37,9 +37,9 @@ def rejected(answers: Sequence[Answer]) -> int:
 
 
 def test_held_to_the_grammar_every_answer_is_one(decoder: Decoder) -> None:
-    (free,) = decoder.answers([PROMPT], 40, seed=3, masked=False)
+    (free,) = decoder.answers([PROMPT], Sampling(40, seed=3, masked=False))
     assert rejected(free) > 10, "this model is bad enough for the test to mean something"
-    (held,) = decoder.answers([PROMPT], 40, seed=3)
+    (held,) = decoder.answers([PROMPT], Sampling(40, seed=3))
     assert rejected(held) == 0
     assert any(x.repairs and not x.given_up for x in held)
     assert len({x.text for x in held}) > 3
@@ -49,7 +49,7 @@ def test_held_to_the_grammar_every_answer_is_one(decoder: Decoder) -> None:
 
 
 def test_without_an_assembler_the_grammar_alone_holds(tiny: Weights) -> None:
-    (held,) = Decoder(tiny.folder).answers([PROMPT], 40, seed=3)
+    (held,) = Decoder(tiny.folder).answers([PROMPT], Sampling(40, seed=3))
     assert all(GRAMMAR.fault(x.text) is None for x in held)
 
 
@@ -58,48 +58,48 @@ def test_a_broken_assembler_costs_only_its_own_check(tiny: Weights) -> None:
         raise ToolchainError("no as")
 
     decoder = Decoder(tiny.folder, assembles=broken)
-    (held,) = decoder.answers([PROMPT], 16, seed=3)
+    (held,) = decoder.answers([PROMPT], Sampling(16, seed=3))
     assert all(GRAMMAR.fault(x.text) is None for x in held)
     assert decoder.counts["assembler-failed"] > 0
 
 
 @pytest.mark.parametrize("masked", [True, False])
 def test_the_seed_decides(decoder: Decoder, masked: bool) -> None:
-    first = decoder.answers([PROMPT, OTHER], 6, seed=1, masked=masked)
+    first = decoder.answers([PROMPT, OTHER], Sampling(6, seed=1, masked=masked))
     assert [len(x) for x in first] == [6, 6]
-    assert decoder.answers([PROMPT, OTHER], 6, seed=1, masked=masked) == first
-    other = decoder.answers([PROMPT, OTHER], 6, seed=2, masked=masked)
+    assert decoder.answers([PROMPT, OTHER], Sampling(6, seed=1, masked=masked)) == first
+    other = decoder.answers([PROMPT, OTHER], Sampling(6, seed=2, masked=masked))
     assert other != first
     assert other[0][0] == first[0][0], "the first is greedy"
 
 
 def test_temperature_zero_is_greedy(decoder: Decoder) -> None:
-    (answers,) = decoder.answers([PROMPT], 3, temperature=0.0, greedy=False)
+    (answers,) = decoder.answers([PROMPT], Sampling(3, temperature=0.0, greedy=False))
     assert len(set(answers)) == 1
-    assert decoder.answers([PROMPT], 1)[0][0].text == answers[0].text
+    assert decoder.answers([PROMPT], Sampling(1))[0][0].text == answers[0].text
 
 
 def test_probabilities_are_those_of_the_model(tiny: Weights) -> None:
     """``keep`` is a token of its own, and this model was made to say it in 3 of 10 cases."""
-    (answers,) = Decoder(tiny.folder).answers([PROMPT], 200, seed=5, masked=False)
+    (answers,) = Decoder(tiny.folder).answers([PROMPT], Sampling(200, seed=5, masked=False))
     kept = [x for x in answers if x.keeps]
     assert all(abs(math.exp(x.logprob) - 0.3) < 0.05 for x in kept)
     assert 30 < len(kept) < 90
 
 
 def test_behind_the_deadline_all_is_kept(decoder: Decoder) -> None:
-    (answers,) = decoder.answers([PROMPT], 4, deadline=time.monotonic() - 1.0)
+    (answers,) = decoder.answers([PROMPT], Sampling(4, deadline=time.monotonic() - 1.0))
     assert [x.text for x in answers] == ["keep"] * 4
 
 
 def test_nothing_asked_nothing_answered(decoder: Decoder) -> None:
-    assert decoder.answers([], 4) == []
-    assert decoder.answers([PROMPT], 0) == [[]]
+    assert decoder.answers([], Sampling(4)) == []
+    assert decoder.answers([PROMPT], Sampling(0)) == [[]]
 
 
 def test_no_prompt_is_refused(decoder: Decoder) -> None:
     with pytest.raises(ValueError, match="not a region prompt"):
-        decoder.answers(["hello"], 1)
+        decoder.answers(["hello"], Sampling(1))
 
 
 @pytest.mark.parametrize("lost", ["model.bin", "tokenizer.json", "config.json"])

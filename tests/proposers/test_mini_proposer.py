@@ -18,7 +18,7 @@ from gccllm.errors import ProposerError, SandboxUnavailable
 from gccllm.harness.compare import Harness
 from gccllm.process import run
 from gccllm.proposers import weights as weights_module
-from gccllm.proposers.answers import FOREVER, Answer
+from gccllm.proposers.answers import Answer, Sampling
 from gccllm.proposers.base import Attempt, Task, identity_of
 from gccllm.proposers.choose import make
 from gccllm.proposers.mini import HOTTER, TEMPERATURE, MiniProposer, shares_of
@@ -42,23 +42,21 @@ class Scripted:
     def answers(
         self,
         prompts: Sequence[str],
-        samples: int,
-        *,
-        seed: int = 0,
-        temperature: float = 1.0,
-        greedy: bool = True,
-        masked: bool = True,
-        deadline: float = FOREVER,
+        sampling: Sampling,
     ) -> list[list[Answer]]:
-        assert masked, "the product holds the model to the grammar"
+        assert sampling.masked, "the product holds the model to the grammar"
         self.prompts += prompts
-        self.asked.append((temperature, greedy))
+        self.asked.append((sampling.temperature, sampling.greedy))
         found = []
         for prompt in prompts:
             region = prompt.split("<|region|>\n")[1].split("<|/region|>\n")[0]
-            texts = [*self.write(region), *["keep"] * (samples + 1)]
+            texts = [*self.write(region), *["keep"] * (sampling.samples + 1)]
             numbered = [Answer(x, -float(n), 10) for n, x in enumerate(texts)]
-            found.append(numbered[:samples] if greedy else numbered[1 : samples + 1])
+            found.append(
+                numbered[: sampling.samples]
+                if sampling.greedy
+                else numbered[1 : sampling.samples + 1]
+            )
         return found
 
 

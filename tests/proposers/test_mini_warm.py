@@ -10,13 +10,14 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from gccllm.errors import ProposerError
 from gccllm.proposers import warm
-from gccllm.proposers.answers import FOREVER, Answer
+from gccllm.proposers.answers import FOREVER, Answer, Sampling
 from gccllm.proposers.serving import ModelServer
 from gccllm.proposers.warm import PROTOCOL, SOCKET, Unavailable, WarmAnswers, address, ask
 from gccllm.proposers.weights import Weights
@@ -33,24 +34,20 @@ class Parrot:
         self.go = threading.Event()
         self.go.set()
         self.fails = False
-        self.asked: list[tuple[int, int, float, bool, bool]] = []
+        self.asked: list[Sampling] = []
 
     def answers(
         self,
         prompts: Sequence[str],
-        samples: int,
-        *,
-        seed: int = 0,
-        temperature: float = 1.0,
-        greedy: bool = True,
-        masked: bool = True,
-        deadline: float = FOREVER,
+        sampling: Sampling,
     ) -> list[list[Answer]]:
-        self.asked.append((samples, seed, temperature, greedy, masked))
+        self.asked.append(replace(sampling, deadline=FOREVER))
         self.go.wait(10.0)
         if self.fails:
             raise RuntimeError("out of order")
-        return [[Answer(f"{x[-3:]} {n}", -0.1 * n, n) for n in range(samples)] for x in prompts]
+        return [
+            [Answer(f"{x[-3:]} {n}", -0.1 * n, n) for n in range(sampling.samples)] for x in prompts
+        ]
 
 
 @contextmanager
@@ -146,7 +143,7 @@ def own(monkeypatch: pytest.MonkeyPatch) -> Parrot:
 def test_a_server_answers_as_the_model_itself_does(tiny: Weights, own_store: Path) -> None:
     """The real thing on both ends."""
     model = warm.load(tiny)
-    wanted = model.answers([PROMPT], 5, seed=4, temperature=0.9)
+    wanted = model.answers([PROMPT], Sampling(5, seed=4, temperature=0.9))
     server = ModelServer(model, tiny.identity, own_store, 60.0)
     ready = threading.Event()
     thread = threading.Thread(target=server.run, args=(ready.set,))
@@ -154,7 +151,7 @@ def test_a_server_answers_as_the_model_itself_does(tiny: Weights, own_store: Pat
     assert ready.wait(10.0)
     try:
         client = warm.source_of(tiny.folder)
-        assert client.answers([PROMPT], 5, seed=4, temperature=0.9) == wanted
+        assert client.answers([PROMPT], Sampling(5, seed=4, temperature=0.9)) == wanted
         assert isinstance(client, WarmAnswers)
         assert client.why_own == ""
     finally:
@@ -166,10 +163,10 @@ def test_all_that_is_asked_arrives(tiny: Weights, own_store: Path, own: Parrot) 
     parrot = Parrot()
     with served(parrot, own_store, identity=tiny.identity):
         client = WarmAnswers(tiny)
-        found = client.answers(["abc", "xyz"], 2, seed=7, temperature=0.25, greedy=False)
-        client.answers(["abc"], 1, masked=False)
+        found = client.answers(["abc", "xyz"], Sampling(2, seed=7, temperature=0.25, greedy=False))
+        client.answers(["abc"], Sampling(1, masked=False))
     assert [[x.text for x in row] for row in found] == [["abc 0", "abc 1"], ["xyz 0", "xyz 1"]]
-    assert parrot.asked == [(2, 7, 0.25, False, True), (1, 0, 1.0, True, False)]
+    assert parrot.asked == [Sampling(2, 7, 0.25, greedy=False), Sampling(masked=False)]
     assert own.asked == []
 
 
@@ -185,7 +182,7 @@ def test_a_store_with_a_long_name_has_a_socket_too(
     store = tmp_path / ("long" * 50)
     monkeypatch.setenv("GCCLLM_STORE", str(store))
     with served(Parrot(), store, identity=tiny.identity):
-        assert WarmAnswers(tiny).answers(["abc"], 1)[0][0].text == "abc 0"
+        assert WarmAnswers(tiny).answers(["abc"], Sampling(1))[0][0].text == "abc 0"
     assert own.asked == []
 
 
@@ -249,10 +246,10 @@ def test_a_model_that_fails_costs_one_request(tiny: Weights, own_store: Path, ow
     parrot.fails = True
     with served(parrot, own_store, identity=tiny.identity):
         client = WarmAnswers(tiny)
-        assert client.answers(["abc"], 1)[0][0].text == "abc 0"
+        assert client.answers(["abc"], Sampling(1))[0][0].text == "abc 0"
         assert client.why_own == "it says: RuntimeError: out of order"
         parrot.fails = False
-        assert WarmAnswers(tiny).answers(["abc"], 1)[0][0].text == "abc 0"
+        assert WarmAnswers(tiny).answers(["abc"], Sampling(1))[0][0].text == "abc 0"
     assert (len(parrot.asked), len(own.asked)) == (2, 1)
 
 
@@ -262,12 +259,12 @@ def test_who_comes_while_it_works_loads_the_model(
     parrot = Parrot()
     parrot.go.clear()
     with served(parrot, own_store, identity=tiny.identity):
-        patient_client = threading.Thread(target=WarmAnswers(tiny).answers, args=(["abc"], 1))
+        patient_client = threading.Thread(target=WarmAnswers(tiny).answers, args=(["abc"], Sampling()))
         patient_client.start()
         while not ask({"do": "hello"})["busy"]:
             time.sleep(0.01)
         client = WarmAnswers(tiny)
-        assert client.answers(["xyz"], 1)[0][0].text == "xyz 0"
+        assert client.answers(["xyz"], Sampling(1))[0][0].text == "xyz 0"
         assert client.why_own == "it is busy"
         assert len(own.asked) == 1
         parrot.go.set()
@@ -277,19 +274,19 @@ def test_who_comes_while_it_works_loads_the_model(
 
 def test_without_a_server(tiny: Weights, own: Parrot) -> None:
     client = WarmAnswers(tiny)
-    assert client.answers(["abc"], 1, seed=3)[0][0].text == "abc 0"
+    assert client.answers(["abc"], Sampling(1, seed=3))[0][0].text == "abc 0"
     assert client.why_own
-    assert own.asked == [(1, 3, 1.0, True, True)]
+    assert own.asked == [Sampling(1, 3)]
 
 
 def test_a_server_that_was_killed(tiny: Weights, own_store: Path, own: Parrot) -> None:
     with socket.socket(socket.AF_UNIX) as left, address(own_store) as path:
         left.bind(path)
     client = WarmAnswers(tiny)
-    assert client.answers(["abc"], 1)[0][0].text == "abc 0"
+    assert client.answers(["abc"], Sampling(1))[0][0].text == "abc 0"
     assert "refused" in client.why_own
     with served(Parrot(), own_store, identity=tiny.identity):
-        assert WarmAnswers(tiny).answers(["abc"], 1)[0][0].text == "abc 0"
+        assert WarmAnswers(tiny).answers(["abc"], Sampling(1))[0][0].text == "abc 0"
     assert len(own.asked) == 1
 
 
@@ -303,7 +300,7 @@ def test_no_socket_at_all(tiny: Weights, own_store: Path, own: Parrot, kind: str
     else:
         place.symlink_to("/dev/null")
     client = WarmAnswers(tiny)
-    assert client.answers(["abc"], 1)[0][0].text == "abc 0"
+    assert client.answers(["abc"], Sampling(1))[0][0].text == "abc 0"
     assert "not this user's socket" in client.why_own
 
 
@@ -313,7 +310,7 @@ def test_another_user_s_server(
     monkeypatch.setattr(warm, "same_user", lambda peer: False)
     with impostor(own_store, says(hello(tiny))):
         client = WarmAnswers(tiny)
-        assert client.answers(["abc"], 1)[0][0].text == "abc 0"
+        assert client.answers(["abc"], Sampling(1))[0][0].text == "abc 0"
     assert client.why_own == "another user's process serves it"
 
 
@@ -343,7 +340,7 @@ def test_a_server_that_hangs_or_dies(
 ) -> None:
     with impostor(own_store, talk):
         client = WarmAnswers(tiny)
-        assert client.answers(["abc"], 1)[0][0].text == "abc 0"
+        assert client.answers(["abc"], Sampling(1))[0][0].text == "abc 0"
     assert client.why_own
     assert len(own.asked) == 1
 
@@ -366,7 +363,7 @@ def test_a_server_that_is_at_work_for_ever(
 
     with impostor(own_store, talk):
         client = WarmAnswers(tiny)
-        client.answers(["abc"], 1, deadline=time.monotonic() + 0.2)
+        client.answers(["abc"], Sampling(1, deadline=time.monotonic() + 0.2))
     assert client.why_own == "it takes too long"
 
 
@@ -394,7 +391,7 @@ def test_replies_that_make_no_sense(
 ) -> None:
     with impostor(own_store, says(hello(tiny), hello(tiny, answers=answers))):
         client = WarmAnswers(tiny)
-        assert client.answers(["abc"], 1)[0][0].text == "abc 0"
+        assert client.answers(["abc"], Sampling(1))[0][0].text == "abc 0"
     assert why in client.why_own
 
 
@@ -413,14 +410,14 @@ def test_greetings_of_others(
 ) -> None:
     with impostor(own_store, says(greeting)):
         client = WarmAnswers(tiny)
-        assert client.answers(["abc"], 1)[0][0].text == "abc 0"
+        assert client.answers(["abc"], Sampling(1))[0][0].text == "abc 0"
     assert why in client.why_own
 
 
 def test_once_on_its_own_it_asks_nobody_again(tiny: Weights, own_store: Path, own: Parrot) -> None:
     client = WarmAnswers(tiny)
-    client.answers(["abc"], 1)
+    client.answers(["abc"], Sampling(1))
     parrot = Parrot()
     with served(parrot, own_store, identity=tiny.identity):
-        client.answers(["abc"], 1)
+        client.answers(["abc"], Sampling(1))
     assert (len(own.asked), parrot.asked) == (2, [])

@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 from gccllm.errors import UsageError
 from gccllm.families.registry import FAMILIES
 from gccllm.harness.compare import Harness
+from gccllm.proposers.answers import Sampling
 from gccllm.toolchain import Toolchain
 from trainer.cli import app
 from trainer.corpus.families import Teacher, make_sample
@@ -23,7 +24,6 @@ from trainer.evaluation.intervals import geometric_mean_of, percentiles, rate
 from trainer.evaluation.ledger import Ledger
 from trainer.evaluation.outcomes import Outcome
 from trainer.evaluation.product import _read
-from trainer.evaluation.raw import Sampling
 from trainer.evaluation.summary import family_summary, product_summary, raw_summary
 from trainer.evaluation.systems import Fixed, System, opened_model
 from trainer.pairs import KEEP_ANSWER, Pair, read_pairs, write_shard
@@ -305,6 +305,6 @@ def test_a_trained_model_is_asked(pairs: Path, trained_run: Path, tmp_path: Path
 
 
 def test_keep_is_what_nothing_says() -> None:
-    answers = Fixed({"p": ["x\n", "y\n"]}).answers(["p", "q"], 3)
+    answers = Fixed({"p": ["x\n", "y\n"]}).answers(["p", "q"], Sampling(3))
     assert [x.text for x in answers[0]] == ["x\n", "y\n", "y\n"]
     assert [x.text for x in answers[1]] == [KEEP_ANSWER] * 3

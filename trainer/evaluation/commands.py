@@ -63,9 +63,9 @@ def evaluate_models(
     Example:
       gccllm-train eval --model ppo=mini --model sft=sft/mini --data pairs --out results
     """
+    from gccllm.proposers.answers import Sampling
     from trainer.evaluation.evaluate import SETS, Plan, evaluate
     from trainer.evaluation.product import Build
-    from trainer.evaluation.raw import Sampling
 
     wrong = [x for x in sets or () if x not in SETS]
     if wrong:
@@ -81,7 +81,7 @@ def evaluate_models(
         sets=chosen,
         limit=limit,
         most_questions=questions,
-        sampling=Sampling(samples, temperature, seed),
+        sampling=Sampling(samples, seed, temperature),
         unmasked=unmasked,
         build=Build(product_model, budget=product_budget) if product else None,
         product_limit=product_limit,

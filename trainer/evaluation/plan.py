@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from gccllm.errors import UsageError
+from gccllm.proposers.answers import Sampling
 from gccllm.types import Json
 from trainer.corpus.programs import JudgedProgram, example_programs
 from trainer.evaluation.product import Build
-from trainer.evaluation.raw import Sampling
 
 __all__ = ["EXAMPLES", "FAMILY_SPLITS", "PACKAGES", "SETS", "Plan"]
 
@@ -38,7 +38,7 @@ class Plan:
     sets: tuple[str, ...] = SETS
     limit: int = 60
     most_questions: int = 6
-    sampling: Sampling = field(default_factory=Sampling)
+    sampling: Sampling = field(default_factory=lambda: Sampling(8, temperature=0.8))
     unmasked: bool = True
     build: Build | None = None
     product_limit: int = 12

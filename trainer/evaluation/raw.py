@@ -4,31 +4,22 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import Any, Protocol
 
+from gccllm.proposers.answers import Sampling
 from trainer.differential import JudgedRegion
 from trainer.evaluation.outcomes import Outcome
 from trainer.evaluation.questions import Asked
 from trainer.evaluation.systems import System
 
-__all__ = ["Court", "Sampling", "answered"]
+__all__ = ["Court", "answered"]
 
 
 class Court(Protocol):
     """Whoever judges answers."""
 
     def outcome(self, region: JudgedRegion, answer: str, level: str) -> Outcome: ...
-
-
-@dataclass(frozen=True)
-class Sampling:
-    """How systems are asked: the first of ``samples`` answers is greedy, the others are drawn at
-    ``temperature``."""
-
-    samples: int = 8
-    temperature: float = 0.8
-    seed: int = 0
 
 
 def answered(
@@ -49,13 +40,7 @@ def answered(
             texts = [[asked.teacher] for asked, _ in questions]
         else:
             prompts = [asked.prompt for asked, _ in questions]
-            answers = system.answers.answers(
-                prompts,
-                sampling.samples,
-                seed=sampling.seed,
-                temperature=sampling.temperature,
-                masked=system.masked,
-            )
+            answers = system.answers.answers(prompts, replace(sampling, masked=system.masked))
             texts = [[x.text for x in these] for these in answers]
         seconds = time.monotonic() - started
         entries = []

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from gccllm.errors import UsageError
 from gccllm.proposers.answer_assembly import AnswerAssembler
+from gccllm.proposers.answers import Sampling
 from gccllm.proposers.decoding import Answer, Answers, Decoder
 from gccllm.toolchain import Toolchain
 from trainer.pairs import KEEP_ANSWER
@@ -43,20 +44,13 @@ class Fixed:
     def answers(
         self,
         prompts: Sequence[str],
-        samples: int,
-        *,
-        seed: int = 0,
-        temperature: float = 1.0,
-        greedy: bool = True,
-        masked: bool = True,
-        deadline: float = float("inf"),
+        sampling: Sampling,
     ) -> list[list[Answer]]:
         """See :class:`gccllm.proposers.decoding.Answers`; the last answer is repeated."""
-        del seed, temperature, greedy, masked, deadline
         found = []
         for prompt in prompts:
             texts = list(self._known.get(prompt, ())) or [KEEP_ANSWER]
-            padded = [texts[min(n, len(texts) - 1)] for n in range(samples)]
+            padded = [texts[min(n, len(texts) - 1)] for n in range(sampling.samples)]
             found.append([Answer(x, 0.0, 0) for x in padded])
         return found
 
