@@ -259,7 +259,8 @@ def test_who_comes_while_it_works_loads_the_model(
     parrot = Parrot()
     parrot.go.clear()
     with served(parrot, own_store, identity=tiny.identity):
-        patient_client = threading.Thread(target=WarmAnswers(tiny).answers, args=(["abc"], Sampling()))
+        asking = (["abc"], Sampling())
+        patient_client = threading.Thread(target=WarmAnswers(tiny).answers, args=asking)
         patient_client.start()
         while not ask({"do": "hello"})["busy"]:
             time.sleep(0.01)
