@@ -80,7 +80,7 @@ class Settings:
 
     ``warmup`` is a share of the budget, ``sample`` how many pairs of each split validation uses.
     ``every`` is the number of steps between validations, each followed by a checkpoint.
-    ``recast``: the share of pairs that are put into other registers, anew each epoch.
+    ``recast``: the share of pairs that are varied, anew each epoch (:mod:`trainer.recasting`).
     ``precision`` is "bf16" (autocast, fp32 weights) or "fp32". ``init`` is a model folder to start
     from instead of random weights.
     """

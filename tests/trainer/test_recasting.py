@@ -27,10 +27,18 @@ L0:
 \tret
 """
 PAIR = Pair(PROMPT, "\tmovl\t%edi, %r8d\n\taddq\t%r8, %rbx\n", "f", "", "x86-64", "train")
+OTHER = Pair(
+    PROMPT.replace("\tmovq\t%rdi, %r9", "\tcqto").replace("\tret", "X0:"),
+    "keep",
+    "f",
+    "",
+    "",
+    "train",
+)
 
 
 def test_lists_are_sorted_and_scratch_registers_in_order() -> None:
-    drawn = [recast(PAIR, random.Random(seed)) for seed in range(50)]
+    drawn = [recast(PAIR, OTHER, random.Random(seed)) for seed in range(80)]
     assert len({x.prompt for x in drawn}) > 40
     for pair in drawn:
         lines = pair.prompt.splitlines()
@@ -45,12 +53,18 @@ def test_lists_are_sorted_and_scratch_registers_in_order() -> None:
         pointer = next(x.partition(":")[0] for x in live if x.endswith(":64"))
         spare = {x[1:] for x in free if x.startswith("%r")} - {x[1:].split(":")[0] for x in live}
         assert used[1:] == next(x for x in RENAMABLE if x in spare)
-        assert f"\tmovq\t{pointer}, " in pair.prompt
+        assert f"\tmovl\t({pointer}), %eax" in pair.prompt
+        around = pair.prompt.partition("L0:\n")[0] + pair.prompt.partition("<|/region|>")[2]
+        assert ("\tcqto" in around) != ("\tret" in around)
+    assert any("\tcqto" in x.prompt for x in drawn)
+    assert len({len(x.prompt.splitlines()[3]) for x in drawn}) > 1, "not always as many are free"
+    assert all("%rax" in x.prompt.splitlines()[3] for x in drawn), "it may be used unnamed"
 
 
 def test_what_uses_registers_unnamed_stays() -> None:
     odd = Pair(PROMPT.replace("\tret", "\trep stosq\n\tret"), "keep", "f", "", "x86-64", "train")
-    assert recast(odd, random.Random(1)) is odd
+    for seed in range(9):
+        assert "\tmovl\t(%rdi), %eax" in recast(odd, odd, random.Random(seed)).prompt
 
 
 def test_batches_of_other_registers_can_be_made_again(tokenizer_folder: Path, data: Path) -> None:
