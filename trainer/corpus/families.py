@@ -122,13 +122,12 @@ class Teacher:
         self._own = Wirings(harness, highest, [family])
         self._others = Wirings(harness, highest, [x for x in FAMILIES if x is not family])
 
-    def answers(self, layout: Layout, region: Region) -> tuple[Rewriting, ...]:
-        """Own forms first. Raises as :meth:`Wirings.all` does."""
-        return self._own.all(layout, region) or self._others.all(layout, region)
-
-    def owns(self, layout: Layout, region: Region) -> bool:
-        """Whether a form of the family itself equals the region."""
-        return bool(self._own.all(layout, region))
+    def answers(
+        self, layout: Layout, region: Region, *, others: bool = True
+    ) -> tuple[Rewriting, ...]:
+        """Of the family's own forms, else of the ``others``. Raises as :meth:`Wirings.all` does."""
+        own = self._own.all(layout, region)
+        return own if own or not others else self._others.all(layout, region)
 
 
 def make_sample(tools: Toolchain, teacher: Teacher, number: int, seed: int) -> Iterator[Pair]:
@@ -147,9 +146,9 @@ def make_sample(tools: Toolchain, teacher: Teacher, number: int, seed: int) -> I
                 for region in layout.regions:
                     levels = rng.sample(LEVELS, LEVELS_A_REGION)
                     wanted = first and rng.random() < KEEP_SHARE
-                    if not wanted and not teacher.owns(layout, region):
+                    answers = teacher.answers(layout, region, others=wanted)
+                    if not wanted and not answers:
                         continue
-                    answers = teacher.answers(layout, region)
                     for level in levels if answers else levels[:1]:
                         fitting = (x for x in answers if x.needs <= teacher.features[level])
                         new = next(fitting, None)

@@ -157,7 +157,9 @@ def make_tasks(
         teacher = _teacher(program, tools, harness)
         for region in judge.regions:
             try:
-                found = teacher is not None and teacher.owns(region.layout, region.region)
+                found = teacher is not None and bool(
+                    teacher.answers(region.layout, region.region, others=False)
+                )
             except GccllmError:
                 found = False
             (findable if found else others).append(region)
