@@ -63,7 +63,7 @@ def prompts() -> tuple[list[str], int]:
     with tempfile.TemporaryDirectory(prefix="gccllm-bench-") as folder:
         asked = questions(layouts(tools, unit, "f", Path(folder) / "unit.o"), LEVEL)
     lines = sum(unit.lines[i].startswith("\t") for i in unit.functions["f"].indices())
-    return [x.prompt for x in asked], lines
+    return [x.prompt.text for x in asked], lines
 
 
 def child(folder: Path, samples: int, threads: int, asked: list[str]) -> dict[str, float]:

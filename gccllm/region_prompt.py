@@ -1,92 +1,111 @@
-"""The region format: a function with one region marked, and what may be used in its place.
+"""The region format: what a model is told of a region, and what may be used in its place.
 
     <|isa|>x86-64-v3
     <|live_in|>%rdi:64 %rsi:32 %rcx:32=10
     <|live_out|>X0 %rax:32
-    <|free|>%rcx %rdx %zmm0-5 %zmm8
-    … a few lines of the function before the region …
+    <|free|>%r8 %r9 %rcx %rdx %zmm0-5 %zmm8
+    \ttestl\t%esi, %esi
+    \tje\tX
     <|region|>
     L0:
     …
     <|/region|>
-    … a few lines behind it …
 
 Everything is the canonical text of :mod:`gccllm.asm.region_text`: labels inside the region are L0
-(its entry), L1 …, exits X0 …; other labels are .L0, .L1 … in the order of their appearance, and the
-function itself is F. Live registers carry the width in bits that counts, and the number that they
-hold where that is known; vector registers in a row are written as one range. The answer is the
-region's new lines in the same form, or ``keep``.
+(its entry), L1 …, exits X0 …. Live registers carry the width in bits that counts, and the number
+that they hold where that is known; vector registers in a row are written as one range. Before the
+region stands its guard, where it has one: it is entered only where that does not jump. The answer
+is the region's new lines in the same form, or ``keep``.
+
+Registers are renamed in the order in which the region first names them (those of
+:data:`gccllm.asm.renaming.RENAMABLE`), so that the same loop is the same text wherever gcc put its
+values: a model need not learn twelve names for one thing. :class:`RegionPrompt` keeps the names.
+Comparisons and sums of registers are written in one order (:mod:`gccllm.asm.ordering`).
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 
-from gccllm.asm.lines import Line
+from gccllm.asm.ordering import ordered
 from gccllm.asm.region_model import Region
 from gccllm.asm.region_text import render
+from gccllm.asm.renaming import first_seen, renamable, renamed
 from gccllm.asm.unit import Unit
 
-__all__ = ["region_prompt"]
-
-LINES_BEFORE = 8
-LINES_BEHIND = 4
-"""lines of the function around the region; more cost more tokens than they tell"""
-_LABEL = re.compile(r"\.L[\w.$]*")
+__all__ = ["RegionPrompt", "region_prompt"]
 
 
-def region_prompt(unit: Unit, region: Region, level: str, constants: Mapping[str, int]) -> str:
+@dataclass(frozen=True)
+class RegionPrompt:
+    """``text`` as above; ``names``: register of the region → its name in the text, a permutation
+    of :data:`gccllm.asm.renaming.RENAMABLE`, or empty where nothing is renamed."""
+
+    text: str
+    names: Mapping[str, str]
+
+    def answer(self, lines: Iterable[str]) -> str:
+        """``lines`` for the region as an answer to this prompt.
+
+        Raises ValueError where they use registers without naming them, and have no such form.
+        """
+        return self._renamed("".join(f"{x}\n" for x in lines), self.names)
+
+    def lines(self, answer: str) -> list[str]:
+        """The region's new lines that an answer stands for. Raises ValueError as above."""
+        back = {new: old for old, new in self.names.items()}
+        return self._renamed(answer, back).splitlines()
+
+    @property
+    def region(self) -> list[str]:
+        """The region's own lines, as the text has them."""
+        inside = self.text.partition("<|region|>\n")[2].partition("<|/region|>\n")[0]
+        return inside.splitlines()
+
+    def _renamed(self, text: str, names: Mapping[str, str]) -> str:
+        if any(old != new for old, new in names.items()) and not renamable(text):
+            raise ValueError("registers that are used unnamed can't be renamed")
+        return renamed(text, names)
+
+
+def region_prompt(
+    unit: Unit, region: Region, level: str, constants: Mapping[str, int]
+) -> RegionPrompt:
     """The prompt for ``region``; ``level`` names the instruction set ("x86-64-v3"), ``constants``
     are the live-in registers whose value at the entry is known (64 bits)."""
-    span = unit.functions[region.function].ranges[0]
-    before = list(_plain(unit, range(span.start, region.lines.start)))[-LINES_BEFORE:]
-    behind = list(_plain(unit, range(region.lines.stop, span.stop)))[:LINES_BEHIND]
+    code = ordered(render(unit, region).splitlines())
+    inside = [*region.guard, "<|region|>", *code, "<|/region|>"]
+    names: Mapping[str, str] = {}
+    if renamable("\n".join(inside)):
+        names = first_seen([*code, *region.guard], region.free)
     exits = (
-        " ".join([f"X{number}", *_live(leaving.live, {})])
+        " ".join([f"X{number}", *_live(leaving.live, {}, names)])
         for number, leaving in enumerate(region.exits)
     )
+    free = frozenset(names.get(x, x) for x in region.free)
     head = [
         f"<|isa|>{level}",
-        f"<|live_in|>{' '.join(_live(region.live_in, constants))}",
+        f"<|live_in|>{' '.join(_live(region.live_in, constants, names))}",
         f"<|live_out|>{' / '.join(exits)}",
-        f"<|free|>{' '.join(_free(region.free, level))}",
+        f"<|free|>{' '.join(_free(free, level))}",
     ]
-    names = {x.label: f"X{n}" for n, x in enumerate(region.exits) if x.label}
-    if region.entry:
-        names[region.entry] = "L0"
-    names[region.function] = "F"
-    inside = render(unit, region).splitlines()
-    around = (_renamed(before, names), _renamed(behind, names))
-    lines = [*head, *around[0], "<|region|>", *inside, "<|/region|>", *around[1]]
-    return "".join(f"{x}\n" for x in lines)
+    lines = [*head, *(renamed(x, names) for x in inside)]
+    return RegionPrompt("".join(f"{x}\n" for x in lines), names)
 
 
-def _renamed(lines: list[str], names: dict[str, str]) -> list[str]:
-    """``names`` grows by the labels that are met."""
-
-    def new(match: re.Match[str]) -> str:
-        return names.setdefault(match.group(), f".L{sum(x[:2] == '.L' for x in names.values())}")
-
-    out = []
-    for line in lines:
-        if not line.startswith((" ", "\t")) and line[:-1] in names:
-            out.append(f"{names[line[:-1]]}:")
-        else:
-            out.append(_LABEL.sub(new, line))
-    return out
-
-
-def _live(registers: Mapping[str, int], constants: Mapping[str, int]) -> list[str]:
+def _live(
+    registers: Mapping[str, int], constants: Mapping[str, int], names: Mapping[str, str]
+) -> list[str]:
     """ "%rdi:64", "%rcx:32=10"; a known number is signed, at the register's width."""
     out = []
-    for name, width in sorted(registers.items()):
-        text = f"%{name}:{width}"
+    for name, width in registers.items():
+        text = f"%{names.get(name, name)}:{width}"
         if name in constants and width <= 64:
             value = constants[name] & (1 << width) - 1
             text += f"={value - (1 << width) if value >> (width - 1) else value}"
         out.append(text)
-    return out
+    return sorted(out)
 
 
 def _free(registers: frozenset[str], level: str) -> list[str]:
@@ -103,12 +122,3 @@ def _free(registers: frozenset[str], level: str) -> list[str]:
                 out.append(f"%{prefix}{first}" + (f"-{number}" if number > first else ""))
                 start = at + 1
     return out
-
-
-def _plain(unit: Unit, span: range) -> Iterator[str]:
-    """Instructions and labels; no directives, no comments, no labels of debug information."""
-    for index in span:
-        line = unit.lines[index].rstrip()
-        debug = line.startswith((".LFB", ".LFE", ".LVL", ".LBB", ".LBE"))
-        if unit.kinds[index] in (Line.INSTRUCTION, Line.LABEL) and not debug:
-            yield line

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import pytest
 
+from gccllm.asm.ordering import ordered
+from gccllm.asm.region_model import Region
+from gccllm.asm.region_text import render
+from gccllm.asm.renaming import RENAMABLE, registers_in
 from gccllm.asm.unit import parse
-from gccllm.families.layouts import layouts
+from gccllm.families.layouts import Layout, layouts
 from gccllm.process import run
-from gccllm.region_prompt import region_prompt
+from gccllm.region_prompt import RegionPrompt, region_prompt
 from gccllm.toolchain import Toolchain
 
 SOURCE = """
@@ -24,17 +28,26 @@ other:
 
 
 @pytest.fixture(scope="module")
-def prompts(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """Shape of the region → its prompt, for the function above."""
+def found(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[Layout, Region, RegionPrompt]]:
+    """The regions of the function above and their prompts."""
     tools = Toolchain()
     done = run([tools.cc, "-S", "-O2", "-xc", "-", "-o", "-"], stdin=SOURCE.encode(), timeout=30.0)
     unit = parse(done.stdout.decode())
-    found: dict[str, str] = {}
-    for layout in layouts(tools, unit, "f", tmp_path_factory.mktemp("prompts") / "f.o"):
-        for region in layout.regions:
-            text = region_prompt(layout.unit, region, "x86-64-v3", layout.constants(region))
-            found.setdefault(region.shape.value, text)
-    return found
+    return [
+        (layout, region, _prompt(layout, region))
+        for layout in layouts(tools, unit, "f", tmp_path_factory.mktemp("prompts") / "f.o")
+        for region in layout.regions
+    ]
+
+
+@pytest.fixture(scope="module")
+def prompts(found: list[tuple[Layout, Region, RegionPrompt]]) -> dict[str, str]:
+    """Shape of the region → its first prompt."""
+    return {x.shape.value: prompt.text for _, x, prompt in reversed(found)}
+
+
+def _prompt(layout: Layout, region: Region) -> RegionPrompt:
+    return region_prompt(layout.unit, region, "x86-64-v3", layout.constants(region))
 
 
 def test_the_head_says_what_may_be_used(prompts: dict[str, str]) -> None:
@@ -48,10 +61,37 @@ def test_the_head_says_what_may_be_used(prompts: dict[str, str]) -> None:
     assert head[3].endswith("%zmm0-15")
 
 
-def test_labels_and_names_are_canonical(prompts: dict[str, str]) -> None:
-    for text in prompts.values():
-        around = text.partition("<|region|>")[0] + text.partition("<|/region|>")[2]
-        assert "f:" not in around.splitlines()
-        labels = [x[:-1] for x in around.splitlines() if x.endswith(":") and x[0] == "."]
-        assert labels == [x for x in labels if x[2:].isdigit()]
-    assert any(x.splitlines()[4] == "F:" for x in prompts.values())
+def test_the_guard_stands_before_the_region(prompts: dict[str, str]) -> None:
+    guarded = [x for x in prompts.values() if x.splitlines()[4] != "<|region|>"]
+    assert guarded
+    for text in guarded:
+        compare, jump, mark = text.splitlines()[4:7]
+        assert compare.startswith("\ttestl\t") and jump.endswith("\tX") and mark == "<|region|>"
+    assert all(x.endswith("<|/region|>\n") for x in prompts.values())
+
+
+def test_registers_are_named_in_the_order_of_appearance(
+    found: list[tuple[Layout, Region, RegionPrompt]],
+) -> None:
+    for _, _, prompt in found:
+        seen = dict.fromkeys(x for line in prompt.region for x in registers_in(line))
+        named = [x for x in seen if x in RENAMABLE]
+        assert named == list(RENAMABLE[: len(named)])
+
+
+def test_answers_are_given_back_in_the_registers_of_the_region(
+    found: list[tuple[Layout, Region, RegionPrompt]],
+) -> None:
+    assert any(old != new for _, _, x in found for old, new in x.names.items())
+    for layout, region, prompt in found:
+        own = render(layout.unit, region).splitlines()
+        assert prompt.lines(prompt.answer(own)) == own
+        assert ordered(prompt.answer(own).splitlines()) == prompt.region
+
+
+def test_what_uses_registers_unnamed_is_no_answer_where_they_have_other_names() -> None:
+    prompt = RegionPrompt("", {"rdi": "rsi", "rsi": "rdi"})
+    assert prompt.lines("\tmovl\t%edi, %eax\n") == ["\tmovl\t%esi, %eax"]
+    with pytest.raises(ValueError, match="unnamed"):
+        prompt.lines("\trep stosq\n")
+    assert RegionPrompt("", {}).lines("\trep stosq\n") == ["\trep stosq"]

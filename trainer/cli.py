@@ -130,7 +130,7 @@ def sft(
         float, typer.Option(min=0.0, help="weight of a prompt's tokens in the loss")
     ] = 0.0,
     recast: Annotated[
-        float, typer.Option(min=0.0, max=1.0, help="share of pairs varied: registers, surroundings")
+        float, typer.Option(min=0.0, max=1.0, help="share of pairs varied: registers")
     ] = 0.0,
     precision: Annotated[Precision, typer.Option(help="of the computations")] = Precision.BF16,
     every: Annotated[

@@ -8,9 +8,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 
+from gccllm.asm.ordering import ordered
 from gccllm.asm.region_model import Region
 from gccllm.asm.region_text import render, replace
 from gccllm.asm.unit import Unit
@@ -19,7 +21,7 @@ from gccllm.families.layouts import Layout, layouts
 from gccllm.harness.compare import Harness
 from gccllm.harness.comparison import Comparison, ComparisonKind
 from gccllm.proposers.idioms import Wirer
-from gccllm.region_prompt import region_prompt
+from gccllm.region_prompt import RegionPrompt, region_prompt
 from gccllm.toolchain import Toolchain
 from trainer.pairs import KEEP_ANSWER
 
@@ -41,19 +43,40 @@ class JudgedRegion:
         """gcc's own, in canonical form."""
         return tuple(render(self.layout.unit, self.region).splitlines())
 
-    def prompt(self, level: str) -> str:
+    def prompt(self, level: str) -> RegionPrompt:
         """What a model is asked; ``level`` is the instruction set that the answer may use."""
         constants = self.layout.constants(self.region)
         return region_prompt(self.layout.unit, self.region, level, constants)
 
+    @cached_property
+    def _prompt(self) -> RegionPrompt:
+        return self.prompt("x86-64")  # which level it is makes no difference to the names
+
+    def answer(self, lines: Iterable[str]) -> str:
+        """As :meth:`gccllm.region_prompt.RegionPrompt.answer`."""
+        return self._prompt.answer(lines)
+
     def leaves(self, answer: str) -> bool:
         """Whether ``answer`` is ``keep`` or gcc's own lines again."""
-        return answer.strip() == KEEP_ANSWER or _plain(answer.splitlines()) == _plain(self.lines)
+        if answer.strip() == KEEP_ANSWER:
+            return True
+        return _plain(ordered(answer.splitlines())) == _plain(self._prompt.region)
 
     def rewritten(self, answer: str) -> str:
         """The unit with ``answer`` in the region's place. Raises ValueError for lines that are not
         in canonical form."""
-        return replace(self.layout.unit, self.region, answer.splitlines())
+        return replace(self.layout.unit, self.region, self._prompt.lines(answer))
+
+    def versions(self, answers: Iterable[str]) -> list[list[str]]:
+        """The lines of answers in the region's own registers. What uses registers unnamed where
+        that can't be is no line at all."""
+        found = []
+        for answer in answers:
+            try:
+                found.append(self._prompt.lines(answer))
+            except ValueError as error:
+                found.append([f"# {error}"])
+        return found
 
 
 def regions_of(
@@ -119,7 +142,7 @@ class Differential:
         if self._harness is None:
             self._harness = self._stack.enter_context(Harness(toolchain=self._tools))
         wirer = Wirer(self._harness, frozenset())
-        versions = [x.splitlines() for x in answers]
+        versions = region.versions(answers)
         return wirer.compare(region.layout, region.region, versions, states=states, seed=seed)
 
 

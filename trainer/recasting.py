@@ -1,79 +1,112 @@
-"""The same pair, otherwise: in other registers, other surroundings, with less to spare.
+"""The same pair, otherwise: in other registers, with fewer to spare.
 
-gcc's habits (arguments in rdi and rsi, sums in eax) are strong, and so are those of the functions
-that pairs are drawn from: small ones, in which most registers are free. A model that sees nothing
-else learns the habits, and does not know the same loop in the middle of a real program. What a
-region does is told by its own lines and by the prompt's head, so that
+gcc's habits (sums in eax, counters in edx) are strong, and so are those of the functions that pairs
+are drawn from: small ones, in which most registers are free. A model that sees nothing else learns
+the habits, and does not know the same loop in the middle of a real program. Prompts name registers
+in the order in which they appear, but for rax, rcx and rdx, so that
 
-- all registers may be renamed, where no instruction uses one unnamed;
-- registers that the answer does not need may be taken from the free ones;
-- the lines around the region may be those around another one.
+- all registers may trade places, where no instruction needs one of those three;
+- registers that the answer does not need may be taken from the free ones.
 
-Lists are sorted again, and scratch registers taken in their order again, so a varied pair looks
-like any other.
+The result is named in order again, so a varied pair looks like any other.
 """
 
 from __future__ import annotations
 
 import random
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from gccllm.asm.renaming import RENAMABLE, renamable, renamed, settled
+from gccllm.asm.ordering import ordered
+from gccllm.asm.renaming import (
+    GENERAL,
+    RENAMABLE,
+    first_seen,
+    renamable,
+    renamed,
+    settled,
+    unfixed,
+)
 from trainer.packing import Encoded, encode_pairs
 from trainer.pairs import Pair
 
 __all__ = ["recast", "recasting"]
 
 _LIVE_IN, _LIVE_OUT, _FREE = "<|live_in|>", "<|live_out|>", "<|free|>"
-_BEGIN, _END = "<|region|>\n", "<|/region|>\n"
+_BEGIN = "<|region|>\n"
 _HEAD = 4
-_LABEL = re.compile(r"\bX\d+\b|\bL\d+\b")
-RENAMED, MOVED, TAKEN = 0.7, 0.5, 0.5
+TRADED, TAKEN = 0.7, 0.5
 """how often each is done to a pair that is varied"""
 
 
-def recast(pair: Pair, other: Pair, rng: random.Random) -> Pair:
-    """``pair`` varied at random; ``other`` is where other surroundings come from."""
-    if rng.random() < MOVED:
-        pair = _moved(pair, other)
+def recast(pair: Pair, rng: random.Random) -> Pair:
+    """``pair`` varied at random."""
     if not renamable(pair.prompt) or not renamable(pair.answer):
         return pair
-    names = dict(zip(RENAMABLE, RENAMABLE, strict=True))
-    if rng.random() < RENAMED:
-        names = dict(zip(RENAMABLE, rng.sample(RENAMABLE, len(RENAMABLE)), strict=True))
-    answer = "" if pair.keeps else renamed(pair.answer, names)
-    lines = renamed(pair.prompt, names).split("\n")
-    known: set[str] = set()
-    spare: set[str] = set()
-    for at, line in enumerate(lines[:_HEAD]):
+    answer = "" if pair.keeps else pair.answer
+    head, body = _parted(pair.prompt)
+    if rng.random() < TRADED and unfixed(body + answer):
+        names = dict(zip(GENERAL, rng.sample(GENERAL, len(GENERAL)), strict=True))
+        head, body, answer = (renamed(x, names) for x in (head, body, answer))
+    free = _general(head)
+    if rng.random() < TAKEN:
+        free = _fewer(free, _live_in(head), body + answer, rng)
+    guard, _, inside = body.partition(_BEGIN)
+    inside = "".join(f"{x}\n" for x in ordered(inside.splitlines()))
+    body = guard + _BEGIN + inside
+    names = first_seen([inside, guard], free)
+    head, body, answer = (renamed(x, names) for x in (_with_free(head, free), body, answer))
+    if not pair.keeps:
+        spare = set(_general(head)) - _live_in(head)
+        answer = "".join(f"{x}\n" for x in settled(answer.splitlines(), spare))
+    return replace(pair, prompt=_sorted(head) + body, answer=answer or pair.answer)
+
+
+def _parted(prompt: str) -> tuple[str, str]:
+    """The four lines that say what may be used, and the rest."""
+    lines = prompt.splitlines(keepends=True)
+    return "".join(lines[:_HEAD]), "".join(lines[_HEAD:])
+
+
+def _words(head: str, mark: str) -> list[str]:
+    return next(x for x in head.splitlines() if x.startswith(mark))[len(mark) :].split()
+
+
+def _live_in(head: str) -> set[str]:
+    return {x[1:].partition(":")[0] for x in _words(head, _LIVE_IN)}
+
+
+def _general(head: str) -> list[str]:
+    """The free general registers."""
+    return [x[1:] for x in _words(head, _FREE) if x.startswith("%r")]
+
+
+def _with_free(head: str, free: Sequence[str]) -> str:
+    """``head`` with ``free`` for its general registers."""
+    others = [x for x in _words(head, _FREE) if not x.startswith("%r")]
+    lines = head.splitlines()
+    at = next(n for n, x in enumerate(lines) if x.startswith(_FREE))
+    lines[at] = _FREE + " ".join([*(f"%{x}" for x in free), *others])
+    return "".join(f"{x}\n" for x in lines)
+
+
+def _sorted(head: str) -> str:
+    """``head`` with its lists in the order that :mod:`gccllm.region_prompt` writes."""
+    lines = head.splitlines()
+    for at, line in enumerate(lines):
         if line.startswith(_LIVE_IN):
-            words = sorted(line[len(_LIVE_IN) :].split())
-            known = {x[1:].partition(":")[0] for x in words}
-            lines[at] = _LIVE_IN + " ".join(words)
+            lines[at] = _LIVE_IN + " ".join(sorted(line[len(_LIVE_IN) :].split()))
         elif line.startswith(_LIVE_OUT):
             exits = [x.split() for x in line[len(_LIVE_OUT) :].split(" / ")]
             lines[at] = _LIVE_OUT + " / ".join(" ".join([*x[:1], *sorted(x[1:])]) for x in exits)
-        elif line.startswith(_FREE):
-            words = line[len(_FREE) :].split()
-            general = sorted(x[1:] for x in words if x.startswith("%r"))
-            if rng.random() < TAKEN:
-                general = _fewer(general, known, answer, rng)
-            spare = set(general) - known
-            others = [x for x in words if not x.startswith("%r")]
-            lines[at] = _FREE + " ".join([*(f"%{x}" for x in general), *others])
-    if pair.keeps:
-        return replace(pair, prompt="\n".join(lines))
-    written = "".join(f"{x}\n" for x in settled(answer.splitlines(), spare))
-    return replace(pair, prompt="\n".join(lines), answer=written)
+    return _with_free("".join(f"{x}\n" for x in lines), sorted(_general(head)))
 
 
-def _fewer(free: Sequence[str], known: set[str], answer: str, rng: random.Random) -> list[str]:
-    """``free`` without some that ``answer`` does not need. rax, rcx and rdx stay, for they may be
-    used unnamed."""
-    needed = known.union(x for x in free if x not in RENAMABLE or _named(x, answer))
+def _fewer(free: Sequence[str], known: set[str], text: str, rng: random.Random) -> list[str]:
+    """``free`` without some that region and answer, ``text``, do not use. rax, rcx and rdx stay,
+    for they may be used unnamed."""
+    needed = known.union(x for x in free if x not in RENAMABLE or _named(x, text))
     chance = rng.random()
     return [x for x in free if x in needed or rng.random() < chance]
 
@@ -82,25 +115,6 @@ def _named(register: str, text: str) -> bool:
     """Whether ``text`` names the register at some width."""
     swap = next(x for x in RENAMABLE if x != register)
     return renamed(text, {register: swap}) != text
-
-
-def _moved(pair: Pair, other: Pair) -> Pair:
-    """``pair`` with the lines around it that ``other`` has, less those that tell of its exits."""
-    head, _, inside, _ = _parts(pair.prompt)
-    _, before, _, behind = _parts(other.prompt)
-    return replace(pair, prompt=head + _foreign(before) + inside + _foreign(behind))
-
-
-def _foreign(lines: str) -> str:
-    return "".join(x for x in lines.splitlines(keepends=True) if not _LABEL.search(x))
-
-
-def _parts(prompt: str) -> tuple[str, str, str, str]:
-    """Head, lines before, the marked region, lines behind."""
-    front, begin, rest = prompt.partition(_BEGIN)
-    inside, end, behind = rest.partition(_END)
-    lines = front.splitlines(keepends=True)
-    return "".join(lines[:_HEAD]), "".join(lines[_HEAD:]), begin + inside + end, behind
 
 
 def recasting(
@@ -118,8 +132,7 @@ def recasting(
         rng = random.Random(f"{seed} {epoch} {index}")
         if rng.random() >= share:
             return data[index]
-        other = data[rng.randrange(len(data))].pair
-        again, _ = encode_pairs(tokenizer, [recast(data[index].pair, other, rng)], longest)
+        again, _ = encode_pairs(tokenizer, [recast(data[index].pair, rng)], longest)
         return again[0] if again else data[index]
 
     return at

@@ -10,14 +10,31 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
-__all__ = ["RENAMABLE", "first_seen", "renamable", "renamed", "settled"]
+__all__ = [
+    "GENERAL",
+    "RENAMABLE",
+    "first_seen",
+    "registers_in",
+    "renamable",
+    "renamed",
+    "settled",
+    "unfixed",
+]
 
 RENAMABLE = tuple("rdi rsi r8 r9 r10 r11 rbx rbp r12 r13 r14 r15".split())
+GENERAL = ("rax", "rcx", "rdx", *RENAMABLE)
+"""all but rsp"""
 _REGISTER = re.compile(
-    r"(?<![\w.$])(%?)(?:([re]?)(bx|bp|si|di)(?![\w.])|(b|bp|si|di)l(?![\w.])|r(8|9|1[0-5])([dwb]?)(?![\w.]))"
+    r"(?<![\w.$])(%?)(?:([re]?)([abcd]x|bp|si|di)(?![\w.])|([abcd]|bp|si|di)l(?![\w.])|r(8|9|1[0-5])([dwb]?)(?![\w.]))"
 )
 _UNNAMED = re.compile(
     r"%[abcd]h\b|\t(?:rep\w*|(?:lods|stos|scas|cmps)[bwlq]|movs[bwlq](?=\s*$)|cmpxchg\w*b|cpuid)\b",
+    re.M,
+)
+
+_FIXED = re.compile(
+    r"%cl\b|\t(?:mulx?|i?div)[bwlq]?\t|\timul[bwlq]?\t[^,\n]*$|\tv?pcmp[ei]str[im]\b"
+    r"|\t(?:cltq|cwtl|cbtw|cqto|cltd|cwtd|cmpxchg[bwlq]|rdtscp?|[ls]ahf|xlatb?)\b",
     re.M,
 )
 
@@ -27,9 +44,14 @@ def renamable(text: str) -> bool:
     return _UNNAMED.search(text) is None
 
 
+def unfixed(text: str) -> bool:
+    """True where rax, rcx and rdx may be renamed too."""
+    return renamable(text) and _FIXED.search(text) is None
+
+
 def renamed(text: str, names: Mapping[str, str]) -> str:
-    """``text`` with each register, at any width and with or without %, put as ``names`` (of
-    :data:`RENAMABLE`, a permutation) says. Numbers, labels and symbols stay."""
+    """``text`` with each register, at any width and with or without %, put as ``names`` (a
+    permutation of :data:`RENAMABLE`, or of :data:`GENERAL` for :func:`unfixed` text) says. Numbers, labels and symbols stay."""
 
     def new(match: re.Match[str]) -> str:
         sign, prefix, stem, low, number, suffix = match.groups()
@@ -40,7 +62,9 @@ def renamed(text: str, names: Mapping[str, str]) -> str:
         elif low:
             if not sign:
                 return match.group()
-            full, width = "r" + (low if low != "b" else "bx"), "b"
+            if not sign:
+                return match.group()
+            full, width = "r" + _whole(low), "b"
         else:
             full, width = "r" + number, {"": "q", "d": "l", "w": "w", "b": "b"}[suffix]
         return sign + _at_width(names.get(full, full), width)
@@ -53,14 +77,20 @@ def _at_width(register: str, width: str) -> str:
     if stem[0].isdigit():
         return register + {"q": "", "l": "d", "w": "w", "b": "b"}[width]
     if width == "b":
-        return "bl" if stem == "bx" else f"{stem}l"
+        return f"{stem[0]}l" if stem[1] == "x" else f"{stem}l"
     return {"q": "r", "l": "e", "w": ""}[width] + stem
+
+
+def _whole(low: str) -> str:
+    """ "b" of bl and "si" of sil as they stand in the names of wider parts."""
+    return low if len(low) > 1 else f"{low}x"
 
 
 def first_seen(texts: Iterable[str], free: Iterable[str]) -> dict[str, str]:
     """The renaming that makes texts equal which differ in registers only: those of ``texts`` in
     the order of their first appearance, then what else is ``free``, then the rest."""
-    order = dict.fromkeys(register for text in texts for register in _registers(text))
+    seen = (register for text in texts for register in registers_in(text))
+    order = dict.fromkeys(x for x in seen if x in RENAMABLE)
     left = set(free)
     rest = [x for x in RENAMABLE if x in left] + [x for x in RENAMABLE if x not in left]
     for register in rest:
@@ -80,15 +110,15 @@ def settled(lines: Sequence[str], free: Collection[str]) -> tuple[str, ...]:
     if not renamable(text):
         return tuple(lines)
     places = [x for x in RENAMABLE if x in free]
-    used = dict.fromkeys(x for x in _registers(text) if x in free)
+    used = dict.fromkeys(x for x in registers_in(text) if x in places)
     rest = [x for x in places if x not in used]
     names = dict(zip([*used, *rest], places, strict=True))
     return tuple(renamed(x, names) for x in lines)
 
 
-def _registers(text: str) -> Iterator[str]:
-    """The full names of the renamable registers in ``text``, as they come."""
+def registers_in(text: str) -> Iterator[str]:
+    """The full names of the general registers in ``text`` but rsp, as they come."""
     for match in _REGISTER.finditer(text):
-        _, prefix, stem, low, number, _ = match.groups()
-        if match.group()[0] == "%" or prefix == "r" or number:
-            yield "r" + (stem or number or {"b": "bx"}.get(low, low))
+        sign, prefix, stem, low, number, _ = match.groups()
+        if sign or prefix == "r" or number:
+            yield "r" + (stem or number or _whole(low))

@@ -21,8 +21,9 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from gccllm.asm.ordering import ordered
 from gccllm.asm.region_model import Region
-from gccllm.asm.region_text import parse_lines, render, replace
+from gccllm.asm.region_text import parse_lines, replace
 from gccllm.asm.unit import parse
 from gccllm.errors import GccllmError
 from gccllm.events import count_event
@@ -35,7 +36,7 @@ from gccllm.proposers.chat import temperature
 from gccllm.proposers.screening import Screen
 from gccllm.proposers.warm import source_of
 from gccllm.proposers.weights import FOLDER, claimed
-from gccllm.region_prompt import region_prompt
+from gccllm.region_prompt import RegionPrompt, region_prompt
 from gccllm.toolchain import Toolchain
 from gccllm.types import Candidate, VerdictKind
 
@@ -64,7 +65,7 @@ class Question:
     function: str
     layout: Layout
     region: Region
-    prompt: str
+    prompt: RegionPrompt
 
     @property
     def key(self) -> str:
@@ -162,7 +163,7 @@ class _Round:
         ):
             answered = ask(
                 self.source,
-                [x.prompt for x in group],
+                [x.prompt.text for x in group],
                 Sampling(
                     self.task.samples,
                     seed=1000 * self.number + place,
@@ -179,7 +180,7 @@ class _Round:
             for question, wanted in chosen:
                 if time.monotonic() >= self.task.deadline:
                     return
-                lines = [x.text.splitlines() for _, x in wanted]
+                lines = [question.prompt.lines(x.text) for _, x in wanted]
                 passed = screen.passed(question.layout, question.region, lines)
                 seconds = (time.monotonic() - started) / max(1, sum(passed))
                 for (sample, answer), good in zip(wanted, passed, strict=True):
@@ -189,16 +190,16 @@ class _Round:
 
     def _wanted(self, question: Question, answers: Sequence[Answer]) -> list[tuple[int, Answer]]:
         """(sample from 1, answer) of what is new, likeliest first."""
-        baseline = _bare(render(question.layout.unit, question.region).splitlines())
+        baseline = _bare(question.prompt.region)
         found: list[tuple[int, Answer]] = []
         for sample, answer in enumerate(answers, 1):
             self.counts["answers"] += 1
-            mark = f"{question.function} {question.prompt} {answer.text}"
+            mark = f"{question.function} {question.prompt.text} {answer.text}"
             if answer.keeps:
                 what = "given-up" if answer.given_up else "keep"
             elif not _is_canonical(question, answer.text):
                 what = "malformed"
-            elif _bare(answer.text.splitlines()) == baseline:
+            elif _bare(ordered(answer.text.splitlines())) == baseline:
                 what = "copy"
             elif mark in self.offered:
                 what = "again"
@@ -220,7 +221,7 @@ class _Round:
             proposer=MiniProposer.name,
             unit=self.task.unit,
             functions=(question.function,),
-            text=replace(question.layout.unit, question.region, answer.text.splitlines()),
+            text=replace(question.layout.unit, question.region, question.prompt.lines(answer.text)),
             label=f"{question.key}, sample {sample} ({how})",
             seconds=seconds,
         )
@@ -234,7 +235,7 @@ def questions(found: Iterator[Layout], level: str) -> list[Question]:
             if region.calls or not 1 < region.instructions <= MOST_INSTRUCTIONS:
                 continue
             prompt = region_prompt(layout.unit, region, level, layout.constants(region))
-            by_text.setdefault(prompt, Question(region.function, layout, region, prompt))
+            by_text.setdefault(prompt.text, Question(region.function, layout, region, prompt))
     order = sorted(by_text.values(), key=lambda x: (-x.region.depth, -x.region.instructions))
     return order[:MOST_REGIONS]
 
@@ -301,10 +302,10 @@ def _bare(lines: Sequence[str]) -> list[str]:
 
 def _is_canonical(question: Question, text: str) -> bool:
     """Whoever answered, it is text that may be assembled and put in the region's place."""
-    if Grammar.of_prompt(question.prompt).fault(text) is not None:
+    if Grammar.of_prompt(question.prompt.text).fault(text) is not None:
         return False
     try:
-        parse_lines(question.region, text.splitlines())
+        parse_lines(question.region, question.prompt.lines(text))
     except ValueError:
         return False
     return True

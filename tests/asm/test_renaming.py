@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from gccllm.asm.renaming import RENAMABLE, first_seen, renamable, renamed, settled
+from gccllm.asm.renaming import (
+    GENERAL,
+    RENAMABLE,
+    first_seen,
+    renamable,
+    renamed,
+    settled,
+    unfixed,
+)
 
 TEXT = """L0:
 \tmovq\t%rdi, %r8
@@ -68,3 +76,22 @@ def test_scratch_registers_are_taken_in_one_order() -> None:
     assert settled(settled(lines, spare), spare) == settled(lines, spare)
     assert settled(lines, {"rax"}) == lines
     assert settled((*lines, "\trep stosq"), spare)[:4] == lines
+
+
+def test_all_general_registers_can_be_renamed_where_none_is_used_unnamed() -> None:
+    text = "\tmovb\t%al, %dl\n\tleaw\t(%rcx,%rbx), %dx\n\taddl\t%ecx, %r8d\n"
+    assert unfixed(text)
+    names = dict(zip(GENERAL, (*GENERAL[3:], *GENERAL[:3]), strict=True))
+    new = renamed(text, names)
+    assert new.startswith("\tmovb\t%dil, %r8b\n")
+    assert renamed(new, {new: old for old, new in names.items()}) == text
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["\tsall\t%cl, %eax", "\tmulq\t%rsi", "\tidivl\t8(%rsp)", "\timulq\t%rsi", "\tcltq"]
+    + ["\tmulx\t%rax, %rsi, %rdi", "\tcqto", "\tpcmpistri\t$3, %xmm0, %xmm1"],
+)
+def test_some_instructions_need_rax_rcx_or_rdx(line: str) -> None:
+    assert not unfixed(f"{line}\n\taddl\t%eax, %eax\n")
+    assert unfixed("\timulq\t%rsi, %rdi\n\tsall\t$3, %eax\n\tshlx\t%ecx, %eax, %eax\n")

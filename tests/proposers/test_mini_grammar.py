@@ -129,7 +129,7 @@ def test_gcc_s_own_regions_are_answers_to_themselves(name: str, tmp_path: Path) 
         for layout in layouts(tools, unit, function, tmp_path / "unit.o"):
             for region in layout.regions:
                 prompt = region_prompt(layout.unit, region, "x86-64", layout.constants(region))
-                grammar = Grammar.of_prompt(prompt)
+                grammar = Grammar.of_prompt(prompt.text)
                 assert grammar.exits == len(region.exits)
                 assert grammar.falls == any(not x.label for x in region.exits)
                 text = render(layout.unit, region)

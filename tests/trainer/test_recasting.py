@@ -3,68 +3,79 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from gccllm.asm.renaming import RENAMABLE
+from gccllm.asm.renaming import RENAMABLE, registers_in
 from trainer.packing import Position, batches, encode_pairs
 from trainer.pairs import Pair, read_pairs
 from trainer.recasting import recast, recasting
 
 PROMPT = """<|isa|>x86-64
-<|live_in|>%rdi:64 %rsi:32=3
-<|live_out|>X0 %rax:32 %rbx:64 / X1
-<|free|>%r10 %r8 %rax %rdi %zmm0-15
-F:
-\tmovq\t%rdi, %r9
+<|live_in|>%rdi:64 %rsi:64 %rsi:32=3
+<|live_out|>X0 %rax:32 %rsi:64 / X1
+<|free|>%r8 %r9 %rax %rdi %rdx %zmm0-15
+\tcmpl\t$3, %edi
+\tje\tX
 <|region|>
 L0:
 \tmovl\t(%rdi), %eax
-\tleaq\t4(%rbx,%rdi), %rbx
+\tleaq\t4(%rdi,%rsi), %rsi
+\tcmpq\t%rdi, %rsi
+\tjne\tL0
 <|/region|>
-\tret
 """
-PAIR = Pair(PROMPT, "\tmovl\t%edi, %r8d\n\taddq\t%r8, %rbx\n", "f", "", "x86-64", "train")
-OTHER = Pair(
-    PROMPT.replace("\tmovq\t%rdi, %r9", "\tcqto").replace("\tret", "X0:"),
-    "keep",
-    "f",
-    "",
-    "",
-    "train",
-)
+PAIR = Pair(PROMPT, "\tmovl\t%edi, %r8d\n\taddq\t%r8, %rsi\n", "f", "", "x86-64", "train")
 
 
-def test_lists_are_sorted_and_scratch_registers_in_order() -> None:
-    drawn = [recast(PAIR, OTHER, random.Random(seed)) for seed in range(80)]
-    assert len({x.prompt for x in drawn}) > 40
+def _words(pair: Pair, line: int) -> list[str]:
+    return pair.prompt.splitlines()[line].partition("|>")[2].split()
+
+
+def test_varied_pairs_look_like_any_other() -> None:
+    drawn = [recast(PAIR, random.Random(seed)) for seed in range(120)]
+    assert len({x.prompt for x in drawn}) > 30
     for pair in drawn:
-        lines = pair.prompt.splitlines()
-        live = lines[1][len("<|live_in|>") :].split()
+        live, out, free = (_words(pair, x) for x in (1, 2, 3))
         assert live == sorted(live)
-        out = lines[2][len("<|live_out|>X0 ") :].removesuffix(" / X1").split()
-        assert out == sorted(out)
-        assert "%rax:32" in out
-        free = lines[3][len("<|free|>") :].split()
+        assert out[0] == "X0" and out[-2:] == ["/", "X1"]
+        assert out[1:-2] == sorted(out[1:-2])
         assert free == [*sorted(free[:-1]), "%zmm0-15"]
+        code = pair.prompt.partition("<|region|>")[2].splitlines()
+        load = next(x for x in code if x.startswith("\tmovl\t("))
+        pointer = load.partition("(")[2].partition(")")[0]
+        assert f"{pointer}:64" in live, "the same register everywhere"
         used = pair.answer.splitlines()[1].split()[1].rstrip(",")
-        pointer = next(x.partition(":")[0] for x in live if x.endswith(":64"))
-        spare = {x[1:] for x in free if x.startswith("%r")} - {x[1:].split(":")[0] for x in live}
-        assert used[1:] == next(x for x in RENAMABLE if x in spare)
-        assert f"\tmovl\t({pointer}), %eax" in pair.prompt
-        around = pair.prompt.partition("L0:\n")[0] + pair.prompt.partition("<|/region|>")[2]
-        assert ("\tcqto" in around) != ("\tret" in around)
-    assert any("\tcqto" in x.prompt for x in drawn)
-    assert len({len(x.prompt.splitlines()[3]) for x in drawn}) > 1, "not always as many are free"
-    assert all("%rax" in x.prompt.splitlines()[3] for x in drawn), "it may be used unnamed"
+        assert used in free, "what the answer needs stays free"
+        seen = list(dict.fromkeys(x for line in code for x in registers_in(line)))
+        named = [x for x in seen if x in RENAMABLE]
+        assert named == list(RENAMABLE[: len(named)]), "named in the order of appearance"
+    assert len({len(_words(x, 3)) for x in drawn}) > 1, "not always as many are free"
+    assert any("\tmovl\t(%rcx)" in x.prompt for x in drawn), "rcx trades places with others"
+
+
+def test_the_scratch_registers_of_an_answer_are_taken_in_order() -> None:
+    for seed in range(60):
+        pair = recast(PAIR, random.Random(seed))
+        known = {x.partition(":")[0] for x in _words(pair, 1)}
+        spare = [x for x in RENAMABLE if f"%{x}" in _words(pair, 3) and f"%{x}" not in known]
+        used = pair.answer.splitlines()[1].split()[1].rstrip(",")[1:]
+        assert used not in RENAMABLE or used == spare[0]
+
+
+def test_rax_rcx_and_rdx_stay_where_an_instruction_needs_them() -> None:
+    odd = replace(PAIR, answer="\tmull\t%edi\n\taddq\t%rdx, %rsi\n")
+    for seed in range(20):
+        assert "(%rdi), %eax" in recast(odd, random.Random(seed)).prompt
 
 
 def test_what_uses_registers_unnamed_stays() -> None:
-    odd = Pair(PROMPT.replace("\tret", "\trep stosq\n\tret"), "keep", "f", "", "x86-64", "train")
+    odd = replace(PAIR, prompt=PROMPT.replace("\tjne", "\trep stosq\n\tjne"), answer="keep")
     for seed in range(9):
-        assert "\tmovl\t(%rdi), %eax" in recast(odd, odd, random.Random(seed)).prompt
+        assert recast(odd, random.Random(seed)) == odd
 
 
 def test_batches_of_other_registers_can_be_made_again(tokenizer_folder: Path, data: Path) -> None:

@@ -29,6 +29,7 @@ from gccllm.harness.compare import Harness
 from gccllm.process import run
 from gccllm.region_prompt import region_prompt
 from gccllm.toolchain import Toolchain
+from trainer.corpus.answers import teachers_answer
 from trainer.corpus.levels import LEVELS, features_of
 from trainer.corpus.wirings import Rewriting, Wirings
 from trainer.pairs import KEEP_ANSWER, Pair, write_shard
@@ -155,11 +156,15 @@ def make_sample(tools: Toolchain, teacher: Teacher, number: int, seed: int) -> I
                         split = _split(family.name, new.family if new else "", number)
                         if split is None or (new is None and not wanted):
                             continue
+                        constants = layout.constants(region)
+                        prompt = region_prompt(layout.unit, region, level, constants)
+                        try:
+                            answer = teachers_answer(prompt, region, new.lines) if new else ""
+                        except ValueError:
+                            continue
                         yield Pair(
-                            prompt=region_prompt(
-                                layout.unit, region, level, layout.constants(region)
-                            ),
-                            answer="".join(f"{x}\n" for x in new.lines) if new else KEEP_ANSWER,
+                            prompt=prompt.text,
+                            answer=answer or KEEP_ANSWER,
                             family=family.name,
                             package="",
                             isa=level,

@@ -34,6 +34,7 @@ from gccllm.harness.compare import Harness
 from gccllm.region_prompt import region_prompt
 from gccllm.toolchain import Toolchain
 from gccllm.types import Json
+from trainer.corpus.answers import teachers_answer
 from trainer.corpus.builds import BUILDS, baseline, compiled
 from trainer.corpus.debian import (
     HELD_OUT_PACKAGES,
@@ -271,11 +272,16 @@ def _pairs(
         split = "valid"
     for lines, levels in groups.items():
         level, answer = rng.choice(levels), answers[lines]
+        prompt = region_prompt(layout.unit, region, level, constants)
+        try:
+            written = teachers_answer(prompt, region, lines) if answer else KEEP_ANSWER
+        except ValueError:
+            continue
         yield (
             key,
             Pair(
-                prompt=region_prompt(layout.unit, region, level, constants),
-                answer="".join(f"{x}\n" for x in lines) if answer else KEEP_ANSWER,
+                prompt=prompt.text,
+                answer=written,
                 family=answer.family if answer else "",
                 package=shard.package,
                 isa=level,

@@ -7,11 +7,11 @@ samples repeat, under other register names. What was proven for one of them hold
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from gccllm.asm.region_model import Region
 from gccllm.asm.region_text import render
-from gccllm.asm.renaming import first_seen, renamable, renamed, settled
+from gccllm.asm.renaming import first_seen, renamable, renamed
 from gccllm.families.base import Family
 from gccllm.families.layouts import Layout
 from gccllm.harness.compare import Harness
@@ -50,11 +50,6 @@ class Wirings:
 
         Raises SandboxError and ToolchainError as the harness does.
         """
-        spare = region.free - region.live_in.keys()
-        found = self._recalled(layout, region)
-        return tuple(replace(x, lines=settled(x.lines, spare)) for x in found)
-
-    def _recalled(self, layout: Layout, region: Region) -> tuple[Rewriting, ...]:
         text = render(layout.unit, region)
         if not renamable(text):
             return self._search(layout, region)

@@ -84,7 +84,7 @@ def matched(
     by_prompt: dict[tuple[str, str], JudgedRegion] = {}
     for level in sorted({x.level for x in asked}):
         for region in regions:
-            by_prompt.setdefault((level, region.prompt(level)), region)
+            by_prompt.setdefault((level, region.prompt(level).text), region)
     for question in asked:
         known = by_prompt.get((question.level, question.prompt))
         if known is not None:
@@ -102,8 +102,8 @@ def teacher_questions(
     wirer = Wirer(harness, features)
     for region in islice(regions, most):
         wired = next(iter(wirer.equal(region.layout, region.region)), None)
-        answer = "".join(f"{x}\n" for x in wired.instance.lines) if wired else KEEP_ANSWER
-        yield Asked(region.prompt(level), level, answer), region
+        answer = region.answer(wired.instance.lines) if wired else KEEP_ANSWER
+        yield Asked(region.prompt(level).text, level, answer), region
 
 
 def _in_turn(lists: Sequence[Sequence[Docket]]) -> Iterator[Docket]:

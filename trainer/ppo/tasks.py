@@ -168,7 +168,13 @@ def make_tasks(
         digest = _digest(program, tools)
         return [
             Task(
-                program, x.number, wanted.level, x.prompt(wanted.level), digest, judge.tests, found
+                program,
+                x.number,
+                wanted.level,
+                x.prompt(wanted.level).text,
+                digest,
+                judge.tests,
+                found,
             )
             for x, found in chosen
         ]

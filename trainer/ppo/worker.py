@@ -78,7 +78,7 @@ class Judging:
         if task.region >= len(judge.regions):
             return Verdict(VerdictKind.UNJUDGED, f"{task.name}: there is no such region any more")
         region = judge.regions[task.region]
-        if region.prompt(task.level) != task.prompt:
+        if region.prompt(task.level).text != task.prompt:
             return Verdict(VerdictKind.UNJUDGED, f"{task.name}: the region is another one now")
         found = judge.judge(region, answer, task.level, Timing(self.how.timing))
         if found.kind in _RIGHT and self.how.states:

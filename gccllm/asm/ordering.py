@@ -1,0 +1,67 @@
+"""Operands put in one order where either order means the same.
+
+gcc compares a with b or b with a, and adds base to index or index to base, as its registers fall.
+In text that is only to be understood one of the two is enough: the register that the text names
+first comes first.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from gccllm.asm.renaming import registers_in
+
+__all__ = ["ordered"]
+
+_COMPARE = re.compile(r"(\tcmp[bwlq]\t)(%\w+), (%\w+)")
+_JUMP = re.compile(r"\tj([a-z]+)(\t.+)")
+_READS_FLAGS = re.compile(r"\t(?:j(?!mp)|set|cmov|adc|sbb|rc[lr]|lahf|pushf)")
+_SUM = re.compile(r"(?<=\()(%r\w+),(%r\w+)(?=\))")
+_SWAPPED = {
+    **{x: x for x in ("e", "ne", "z", "nz")},
+    "l": "g",
+    "g": "l",
+    "le": "ge",
+    "ge": "le",
+    "b": "a",
+    "a": "b",
+    "be": "nb",
+    "nb": "be",
+    "ae": "be",
+    "c": "a",
+    "nc": "be",
+}
+"""jump after cmp a, b → the same jump after cmp b, a"""
+
+
+def ordered(lines: Sequence[str]) -> list[str]:
+    """``lines`` with the operands of ``cmp`` in front of a jump, and base and index without a
+    scale, in the order in which ``lines`` first name them. What compares for more than one jump,
+    and two registers that are new in one place, stay as they are."""
+    out: list[str] = []
+    seen: dict[str, None] = {}
+
+    def first(one: str, other: str) -> bool:
+        """Whether ``one`` is known to come before ``other``."""
+        places = list(seen)
+        a, b = (next(registers_in(x), x) for x in (one, other))
+        return a in seen and (b not in seen or places.index(a) < places.index(b))
+
+    jumps: dict[int, str] = {}
+    for at, line in enumerate(lines):
+        new = jumps.get(at, line)
+        compare = _COMPARE.fullmatch(line)
+        if compare is not None:
+            jump = _JUMP.fullmatch(lines[at + 1]) if at + 1 < len(lines) else None
+            behind = lines[at + 2] if at + 2 < len(lines) else ""
+            alone = jump is not None and jump[1] in _SWAPPED and not _READS_FLAGS.match(behind)
+            if jump is not None and alone and first(compare[3], compare[2]):
+                new = f"{compare[1]}{compare[3]}, {compare[2]}"
+                jumps[at + 1] = f"\tj{_SWAPPED[jump[1]]}{jump[2]}"
+        else:
+            new = _SUM.sub(lambda m: f"{m[2]},{m[1]}" if first(m[2], m[1]) else m[0], new)
+        for register in registers_in(new):
+            seen.setdefault(register)
+        out.append(new)
+    return out

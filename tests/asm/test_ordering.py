@@ -1,0 +1,47 @@
+"""Operands in one order."""
+
+from __future__ import annotations
+
+import pytest
+
+from gccllm.asm.ordering import ordered
+
+BEGIN = ["L0:", "\tmovl\t(%rdi), %eax", "\taddl\t%esi, %eax"]
+
+
+@pytest.mark.parametrize(
+    ("jump", "swapped"),
+    [("l", "g"), ("ge", "le"), ("b", "a"), ("nb", "be"), ("a", "b"), ("be", "nb"), ("ne", "ne")],
+)
+def test_the_register_that_is_named_first_is_compared_first(jump: str, swapped: str) -> None:
+    one = [*BEGIN, "\tcmpl\t%esi, %edi", f"\tj{jump}\tL0", "\tret"]
+    other = [*BEGIN, "\tcmpl\t%edi, %esi", f"\tj{swapped}\tL0", "\tret"]
+    assert ordered(one) == other
+    assert ordered(other) == other
+
+
+def test_a_register_that_is_new_comes_last() -> None:
+    lines = [*BEGIN, "\tcmpq\t%r9, %rdi", "\tjl\tL0", "\tcmpq\t%r10, %r11", "\tjl\tL0"]
+    assert ordered(lines)[3:] == ["\tcmpq\t%rdi, %r9", "\tjg\tL0", *lines[5:]]
+
+
+@pytest.mark.parametrize("reader", ["\tja\tL1", "\tsete\t%al", "\tcmovl\t%eax, %esi"])
+def test_what_compares_for_more_than_one_stays(reader: str) -> None:
+    lines = [*BEGIN, "\tcmpl\t%esi, %edi", "\tjl\tL0", reader]
+    assert ordered(lines) == lines
+
+
+@pytest.mark.parametrize("line", ["\tjs\tL0", "\tjmp\tL0", "\tsetl\t%al", ""])
+def test_only_a_jump_that_has_a_mirror_is_mirrored(line: str) -> None:
+    lines = [*BEGIN, "\tcmpl\t%esi, %edi", line]
+    assert ordered(lines) == lines
+
+
+def test_base_and_index_without_a_scale_are_ordered() -> None:
+    lines = [*BEGIN, "\tmovb\t4(%rsi,%rdi), %al", "\tmovb\t(%rsi,%rdi,2), %al"]
+    assert ordered(lines)[3:] == ["\tmovb\t4(%rdi,%rsi), %al", lines[4]]
+
+
+def test_numbers_and_memory_are_compared_as_they_stand() -> None:
+    lines = [*BEGIN, "\tcmpl\t$3, %edi", "\tjl\tL0", "\tcmpl\t(%rsi), %edi", "\tjl\tL0"]
+    assert ordered(lines) == lines
