@@ -66,7 +66,9 @@ def test_the_guard_stands_before_the_region(prompts: dict[str, str]) -> None:
     assert guarded
     for text in guarded:
         compare, jump, mark = text.splitlines()[4:7]
-        assert compare.startswith("\ttestl\t") and jump.endswith("\tX") and mark == "<|region|>"
+        assert compare.startswith("\ttestl\t")
+        assert jump.endswith("\tX")
+        assert mark == "<|region|>"
     assert all(x.endswith("<|/region|>\n") for x in prompts.values())
 
 

@@ -51,7 +51,8 @@ def unfixed(text: str) -> bool:
 
 def renamed(text: str, names: Mapping[str, str]) -> str:
     """``text`` with each register, at any width and with or without %, put as ``names`` (a
-    permutation of :data:`RENAMABLE`, or of :data:`GENERAL` for :func:`unfixed` text) says. Numbers, labels and symbols stay."""
+    permutation of :data:`RENAMABLE`, or of :data:`GENERAL` for :func:`unfixed` text) says.
+    Numbers, labels and symbols stay."""
 
     def new(match: re.Match[str]) -> str:
         sign, prefix, stem, low, number, suffix = match.groups()

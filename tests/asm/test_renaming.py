@@ -89,8 +89,16 @@ def test_all_general_registers_can_be_renamed_where_none_is_used_unnamed() -> No
 
 @pytest.mark.parametrize(
     "line",
-    ["\tsall\t%cl, %eax", "\tmulq\t%rsi", "\tidivl\t8(%rsp)", "\timulq\t%rsi", "\tcltq"]
-    + ["\tmulx\t%rax, %rsi, %rdi", "\tcqto", "\tpcmpistri\t$3, %xmm0, %xmm1"],
+    [
+        "\tsall\t%cl, %eax",
+        "\tmulq\t%rsi",
+        "\tidivl\t8(%rsp)",
+        "\timulq\t%rsi",
+        "\tcltq",
+        "\tmulx\t%rax, %rsi, %rdi",
+        "\tcqto",
+        "\tpcmpistri\t$3, %xmm0, %xmm1",
+    ],
 )
 def test_some_instructions_need_rax_rcx_or_rdx(line: str) -> None:
     assert not unfixed(f"{line}\n\taddl\t%eax, %eax\n")

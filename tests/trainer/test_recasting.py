@@ -41,7 +41,7 @@ def test_varied_pairs_look_like_any_other() -> None:
     for pair in drawn:
         live, out, free = (_words(pair, x) for x in (1, 2, 3))
         assert live == sorted(live)
-        assert out[0] == "X0" and out[-2:] == ["/", "X1"]
+        assert (out[0], out[-2:]) == ("X0", ["/", "X1"])
         assert out[1:-2] == sorted(out[1:-2])
         assert free == [*sorted(free[:-1]), "%zmm0-15"]
         code = pair.prompt.partition("<|region|>")[2].splitlines()
