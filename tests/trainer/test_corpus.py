@@ -15,7 +15,6 @@ from gccllm.harness.compare import Harness
 from gccllm.toolchain import Toolchain
 from trainer.corpus.commands import app
 from trainer.corpus.families import (
-    HELD_OUT,
     SHARD_SAMPLES,
     Plan,
     Teacher,
@@ -23,6 +22,7 @@ from trainer.corpus.families import (
     make_sample,
     make_shards,
 )
+from trainer.corpus.samples import HELD_OUT
 from trainer.pairs import Pair, read_pairs
 
 needs_parquet = pytest.mark.skipif(

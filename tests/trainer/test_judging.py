@@ -17,7 +17,8 @@ from gccllm.sandbox.base import RunInput, RunLimits
 from gccllm.sandbox.fake import FakeSandbox
 from gccllm.toolchain import Toolchain
 from gccllm.types import Speedup, Verdict, VerdictKind
-from trainer.corpus.programs import JudgedProgram, Sample, make_program
+from trainer.corpus.programs import JudgedProgram, make_program
+from trainer.corpus.samples import Sample
 from trainer.judging import JudgedRegion, RegionJudge, Timing, is_faster
 from trainer.warm_sandbox import WarmSandbox
 

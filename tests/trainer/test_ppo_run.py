@@ -13,7 +13,8 @@ from gccllm.families.registry import FAMILIES
 from gccllm.harness.compare import Harness
 from gccllm.toolchain import Toolchain
 from trainer.cli import app
-from trainer.corpus.programs import JudgedProgram, draw_sample, make_program
+from trainer.corpus.programs import JudgedProgram, make_program
+from trainer.corpus.samples import draw_sample
 from trainer.metrics import read_metrics
 from trainer.ppo.config import Settings
 from trainer.ppo.tasks import Task, Wanted, make_tasks, write_tasks

@@ -20,7 +20,8 @@ from gccllm.harness.compare import Harness
 from gccllm.toolchain import Toolchain
 from gccllm.types import Verdict, VerdictKind
 from trainer.corpus.families import Teacher
-from trainer.corpus.programs import JudgedProgram, draw_sample, make_program
+from trainer.corpus.programs import JudgedProgram, make_program
+from trainer.corpus.samples import draw_sample
 from trainer.judging import RegionJudge
 from trainer.pairs import KEEP_ANSWER
 from trainer.ppo.reward import SCORE_KEYS, Shaping

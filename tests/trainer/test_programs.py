@@ -20,12 +20,11 @@ from trainer.corpus.program_text import Draw, Fill, Parameter, Signature, progra
 from trainer.corpus.programs import (
     Dropped,
     JudgedProgram,
-    Sample,
-    draw_sample,
     example_programs,
     load_program,
     make_program,
 )
+from trainer.corpus.samples import Sample, draw_sample
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 COUNT = "int count(const int *p, int n, int k)\n{\n int c = 0;\n"

@@ -31,11 +31,11 @@ from gccllm.region_prompt import region_prompt
 from gccllm.toolchain import Toolchain
 from trainer.corpus.answers import teachers_answer
 from trainer.corpus.levels import LEVELS, features_of
+from trainer.corpus.samples import HELD_OUT, draw_sample, levels_for
 from trainer.corpus.wirings import Rewriting, Wirings
 from trainer.pairs import KEEP_ANSWER, Pair, write_shard
 
 __all__ = [
-    "HELD_OUT",
     "Plan",
     "Teacher",
     "families_named",
@@ -44,14 +44,11 @@ __all__ = [
     "make_shards",
 ]
 
-HELD_OUT = ("parity", "graydecode", "rotateloop", "bytesum")
-"""families that no training pair comes from"""
 KEEP_SHARE = 0.15
 """how often a region that nothing equals gives a pair"""
 VALID_EVERY = 50
 LEVELS_A_REGION = 3
 SHARD_SAMPLES = 250
-OPTIONS = (("-O3",), ("-O3",), ("-O3",), ("-O2",), ("-O3", "-fPIC"), ("-O3", "-fwrapv"))
 
 
 @dataclass(frozen=True)
@@ -134,9 +131,10 @@ class Teacher:
 def make_sample(tools: Toolchain, teacher: Teacher, number: int, seed: int) -> Iterator[Pair]:
     """The pairs of one sample; none where gcc or the harness can't make anything of it."""
     family = teacher.family
-    rng = random.Random(f"{seed} {number} {family.name}")
-    slow = family.slow(rng)
-    options = rng.choice(OPTIONS)
+    sample = draw_sample(family, number, seed)
+    slow, options = sample.slow, sample.options
+    possible = levels_for(options)
+    rng = random.Random(f"{seed} {number} {family.name} pairs")
     with tempfile.TemporaryDirectory(prefix="gccllm-corpus-") as folder:
         unit = _compiled(tools, slow.source, options, Path(folder))
         if unit is None or slow.function not in unit.functions:
@@ -145,7 +143,7 @@ def make_sample(tools: Toolchain, teacher: Teacher, number: int, seed: int) -> I
         try:
             for first, layout in zip(chain([True], repeat(False)), found, strict=False):
                 for region in layout.regions:
-                    levels = rng.sample(LEVELS, LEVELS_A_REGION)
+                    levels = rng.sample(possible, min(LEVELS_A_REGION, len(possible)))
                     wanted = first and rng.random() < KEEP_SHARE
                     answers = teacher.answers(layout, region, others=wanted)
                     if not wanted and not answers:

@@ -46,10 +46,10 @@ from trainer.corpus.debian import (
     packages_named,
     preprocess,
 )
-from trainer.corpus.families import HELD_OUT
 from trainer.corpus.levels import LEVELS
 from trainer.corpus.mining import Answer, Finding, Miner
 from trainer.corpus.registers import anonymous
+from trainer.corpus.samples import HELD_OUT
 from trainer.corpus.timing import Timer
 from trainer.pairs import KEEP_ANSWER, Pair, write_shard
 

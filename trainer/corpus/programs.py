@@ -1,6 +1,6 @@
 """Programs for judging: a function, a main around it, and a recording of several cases.
 
-A sample of a rewrite family (numbered as in :mod:`trainer.corpus.families`) becomes a program that
+A sample of a rewrite family (:mod:`trainer.corpus.samples`) becomes a program that
 calls its function on values drawn from what stdin says (:mod:`trainer.corpus.program_text`). Which
 values a function stands is tried out: cases that hang or crash gcc's own program are left out, and
 a program that nothing suits is dropped with the reason. One case is long enough to be timed (some
@@ -15,7 +15,6 @@ NAME.json. Programs that have a source and recordings already (examples/) are re
 from __future__ import annotations
 
 import json
-import random
 import tempfile
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -23,38 +22,19 @@ from pathlib import Path
 
 from gccllm import process
 from gccllm.errors import UsageError
-from gccllm.families.base import Family, SlowForm
 from gccllm.recordings import Expected, save_case
 from gccllm.toolchain import Toolchain
-from trainer.corpus.families import HELD_OUT, OPTIONS
 from trainer.corpus.program_cases import Runner, cases_of
 from trainer.corpus.program_text import Signature, program_of
+from trainer.corpus.samples import Sample
 
 __all__ = [
     "Dropped",
     "JudgedProgram",
-    "Sample",
-    "draw_sample",
     "example_programs",
     "load_program",
     "make_program",
 ]
-
-
-@dataclass(frozen=True)
-class Sample:
-    """Sample ``number`` of ``seed``, as the training pairs know it: the function and gcc's
-    options."""
-
-    family: str
-    number: int
-    seed: int
-    slow: SlowForm
-    options: tuple[str, ...]
-
-    @property
-    def held_out(self) -> bool:
-        return self.family in HELD_OUT
 
 
 @dataclass(frozen=True)
@@ -82,13 +62,6 @@ class Dropped:
 
     name: str
     reason: str
-
-
-def draw_sample(family: Family, number: int, seed: int) -> Sample:
-    """The very sample that :func:`trainer.corpus.families.make_sample` makes pairs of."""
-    rng = random.Random(f"{seed} {number} {family.name}")
-    slow = family.slow(rng)
-    return Sample(family.name, number, seed, slow, rng.choice(OPTIONS))
 
 
 def make_program(tools: Toolchain, sample: Sample, folder: Path) -> JudgedProgram | Dropped:

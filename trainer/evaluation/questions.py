@@ -17,7 +17,7 @@ from gccllm.families.registry import FAMILIES
 from gccllm.harness.compare import Harness
 from gccllm.proposers.idioms import Wirer
 from gccllm.toolchain import Toolchain
-from trainer.corpus.programs import Sample, draw_sample
+from trainer.corpus.samples import Sample, draw_sample
 from trainer.differential import JudgedRegion
 from trainer.pairs import KEEP_ANSWER, Pair, read_pairs
 
@@ -65,7 +65,8 @@ def family_dockets(
         name, its_seed, number = key
         pairs = found[key]
         chosen = rng.sample(pairs, min(most, len(pairs)))
-        sample = draw_sample(families[name], number, its_seed)
+        options = str(pairs[0].provenance.get("options", "")).split()
+        sample = draw_sample(families[name], number, its_seed, options or None)
         docket = Docket(f"{name}-{its_seed}-{number}", sample)
         docket.asked = [Asked(x.prompt, x.isa, x.answer) for x in chosen]
         by_family.setdefault(name, []).append(docket)

@@ -19,15 +19,15 @@ from gccllm.families.registry import FAMILIES
 from gccllm.harness.compare import Harness
 from gccllm.recordings import load
 from gccllm.toolchain import Toolchain
-from trainer.corpus.families import HELD_OUT, Teacher, families_named
+from trainer.corpus.families import Teacher, families_named
 from trainer.corpus.programs import (
     Dropped,
     JudgedProgram,
-    draw_sample,
     example_programs,
     load_program,
     make_program,
 )
+from trainer.corpus.samples import HELD_OUT, draw_sample
 from trainer.folders import replace_file
 from trainer.judging import JudgedRegion, RegionJudge
 
