@@ -1,0 +1,1 @@
+"""How sure we are of a rewrite: the ladder from recorded tests to proofs."""
