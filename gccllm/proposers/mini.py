@@ -48,7 +48,9 @@ MOST_INSTRUCTIONS = 120
 """of a region: longer ones are unlike all that the model was trained on"""
 TEMPERATURE = 0.8
 LEAST = 0.02
-"""probability that a region is not to be left alone, below which it is asked about only once"""
+"""probability of another answer below which a region is asked about only once"""
+DOUBT = 0.5
+"""that probability in rounds of refinement, where the likeliest answer did not do: at least so"""
 HOTTER = 0.25
 """added for each round of refinement to the temperature of regions that nothing came of"""
 HOTTEST = 1.6
@@ -170,6 +172,7 @@ class _Round:
                     temperature=heat,
                     deadline=self.until,
                 ),
+                doubt=DOUBT if self.number else 0.0,
             )
             chosen = [
                 (question, self._wanted(question, answers))
@@ -244,13 +247,16 @@ def ask(
     source: Answers,
     prompts: Sequence[str],
     sampling: Sampling,
+    doubt: float = 0.0,
 ) -> list[list[Answer]]:
-    """Answers to the regions of one function: to each the likeliest one, then ``samples`` in all,
-    where they are of use. Most regions are to be left alone, and the first answer tells."""
+    """Answers to the regions of one function: to each the likeliest one, and others up to
+    ``samples`` in all that are not ``keep``, where they are of use. Most regions are to be left
+    alone, and the first answer tells; ``doubt`` as in :func:`shares_of`."""
     if not prompts:
         return []
     found = source.answers(prompts, dataclasses.replace(sampling, samples=1, greedy=True))
-    shares = shares_of([x for (x,) in found], sampling.samples)
+    first = [x for (x,) in found]
+    shares = shares_of(first, sampling.samples - sum(not x.keeps for x in first), doubt)
     for number, (prompt, share) in enumerate(zip(prompts, shares, strict=True)):
         if share:
             seed = sampling.seed + 97 * (number + 1)
@@ -259,20 +265,21 @@ def ask(
     return found
 
 
-def shares_of(first: Sequence[Answer], samples: int) -> list[int]:
-    """How many of a function's ``samples`` each region gets: in proportion to the probability that
-    it is not to be left alone, 1 where the likeliest answer already says so; none where that is
-    below :data:`LEAST`."""
-    weights = [1 - math.exp(min(0.0, x.logprob)) if x.keeps else 1.0 for x in first]
+def shares_of(first: Sequence[Answer], samples: int, doubt: float = 0.0) -> list[int]:
+    """How many of a function's ``samples`` each region gets, by its likeliest answer: in proportion
+    to the probability that another answer comes, and no more than so many of the samples as are
+    then likely to be others. None where that is below :data:`LEAST`. ``doubt`` is the least
+    probability for regions whose likeliest answer is a rewrite."""
+    weights = [max(1 - math.exp(min(0.0, x.logprob)), 0.0 if x.keeps else doubt) for x in first]
     weights = [x if x >= LEAST else 0.0 for x in weights]
     total = sum(weights)
-    if not total:
+    if not total or samples < 1:
         return [0] * len(first)
-    exact = [samples * x / total for x in weights]
+    exact = [min(samples * x / total, samples * x) for x in weights]
     shares = [int(x) for x in exact]
     # What is left goes to the greatest remainders.
     order = sorted(range(len(exact)), key=lambda i: shares[i] - exact[i])
-    for i in order[: samples - sum(shares)]:
+    for i in order[: round(sum(exact)) - sum(shares)]:
         shares[i] += 1
     return shares
 

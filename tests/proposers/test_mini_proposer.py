@@ -32,8 +32,8 @@ Write = Callable[[str], Sequence[str]]
 
 @dataclass
 class Scripted:
-    """Answers by a function of the region's text; the n-th of them is as likely as e**-n, and the
-    first the one that is greedy."""
+    """Answers by a function of the region's text; the n-th of them, from 1, is as likely as e**-n,
+    and the first the one that is greedy. Where it writes none, ``keep`` is certain."""
 
     write: Write
     prompts: list[str] = field(default_factory=list)
@@ -50,8 +50,10 @@ class Scripted:
         found = []
         for prompt in prompts:
             region = prompt.split("<|region|>\n")[1].split("<|/region|>\n")[0]
-            texts = [*self.write(region), *["keep"] * (sampling.samples + 1)]
-            numbered = [Answer(x, -float(n), 10) for n, x in enumerate(texts)]
+            written = self.write(region)
+            texts = [*written, *["keep"] * (sampling.samples + 1)]
+            first = 1 if written else 0
+            numbered = [Answer(x, -float(n), 10) for n, x in enumerate(texts, first)]
             found.append(
                 numbered[: sampling.samples]
                 if sampling.greedy
@@ -220,13 +222,21 @@ def test_regions_that_were_won_are_asked_last_and_not_hotter(tmp_path: Path) -> 
         ([], []),
         ([Answer("keep", -0.001, 1)], [0]),
         ([Answer("\tnop\n", -9.0, 4)], [8]),
-        ([Answer("keep", -0.001, 1), Answer("\tnop\n", -1.0, 4)], [0, 8]),
+        ([Answer("keep", -0.001, 1), Answer("\tnop\n", -1.0, 4)], [0, 5]),
         ([Answer("\tnop\n", -1.0, 4)] * 3, [3, 3, 2]),
-        ([Answer("keep", math.log(0.5), 1), Answer("\tnop\n", -1.0, 4)], [3, 5]),
+        ([Answer("keep", math.log(0.5), 1), Answer("\tnop\n", -1.0, 4)], [4, 4]),
+        ([Answer("\tnop\n", math.log(0.9), 4)] * 2, [1, 1]),
+        ([Answer("\tnop\n", -0.001, 4)], [0]),
     ],
 )
 def test_how_samples_are_shared(first: list[Answer], shares: list[int]) -> None:
     assert shares_of(first, 8) == shares
+
+
+def test_a_rewrite_that_did_not_do_is_doubted() -> None:
+    first = [Answer("\tnop\n", -0.001, 4), Answer("keep", -0.001, 1)]
+    assert shares_of(first, 8, doubt=0.5) == [4, 0]
+    assert shares_of(first, 0, doubt=0.5) == [0, 0]
 
 
 def test_a_temperature_of_the_user_s_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
