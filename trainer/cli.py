@@ -97,7 +97,7 @@ def rewards(
 def tokenizer(
     data: Annotated[Path, typer.Option(metavar="DIR", help="folder of *.parquet with pairs")],
     out: Annotated[Path, typer.Option(metavar="DIR", help="where the tokeniser goes")],
-    vocab: Annotated[int, typer.Option(metavar="N", help="tokens, at most")] = 4096,
+    vocab: Annotated[int, typer.Option(metavar="N", help="tokens, at most")] = 2048,
 ) -> None:
     """Learn a vocabulary from training pairs.
 

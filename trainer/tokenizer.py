@@ -6,11 +6,12 @@ A line is first cut into pieces, and only characters of one piece are ever merge
 - a register, with the comma and blank behind it if it is followed by another operand; in the
   prompt's head, where it has no ``%``, its name and its width (``:64``), and the ISA level;
 - a local label (``L3``, ``.L12``, ``X0``, ``D1``), with the colon where it is defined;
-- every digit of any other number (the first with the ``$`` and sign of an immediate), a name;
+- up to three digits of any other number, from its left (the first with the ``$`` and sign of an
+  immediate, the last with the comma and blank behind it); a name;
 - punctuation, blanks and newlines.
 
 So registers and local labels are one of two tokens wherever they stand, which is what a small
-model has to copy, and numbers are spelled digit by digit. There is no byte-level mapping: tokens
+model has to copy, and numbers are spelled in threes. There is no byte-level mapping: tokens
 are readable text. What is not ASCII (names in other scripts) is spelled in bytes, so that every
 text comes back as it was.
 """
@@ -36,7 +37,7 @@ PIECES = "|".join(
         r"(?<![\w.$%])(?:r(?:[a-d]x|[sd]i|[sb]p|\d+)|[xyz]mm\d+|k[0-7])(?![\w.$]) ?",
         r":(?:8|16|32|64|128|256|512)(?!\d) ?",
         r"x86-64(?:-v[2-4])?",
-        r"\$-?\d|\d",
+        r"\$-?\d{1,3}(?:(?!\d), ?)?|\d{1,3}(?:(?!\d), )?",
         r"[A-Za-z_]+",
         r"\),? ?",
         r", ?",
@@ -50,6 +51,7 @@ PIECES = "|".join(
 
 SMALLEST = 512
 _LABELS = 64
+_NUMBERS = 10
 _LEAST_SEEDS = 100
 _LINES_A_SEED = 1000
 _ASCII = [chr(x) for x in range(32, 127)] + ["\t", "\n"]
@@ -176,7 +178,8 @@ def _with_seeds(texts: Iterable[str]) -> Iterator[str]:
     head = [x for x in _registers() if x[0] in "rz"] + [f":{8 << n}" for n in range(7)]
     seeds += [f"{x}{after}" for x in head for after in ("", " ")]
     seeds += ["x86-64", *(f"x86-64-v{n}" for n in (2, 3, 4))]
-    seeds += [f"${sign}{n}" for sign in ("", "-") for n in range(10)]
+    for sign in ("", "$", "$-"):
+        seeds += [f"{sign}{n}{after}" for n in range(_NUMBERS) for after in ("", ", ")]
     for seed in seeds:
         # As often as what stands in one line of a thousand: that comes before names.
         yield f"{seed}\n" * max(_LEAST_SEEDS, lines // _LINES_A_SEED)

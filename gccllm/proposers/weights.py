@@ -20,7 +20,8 @@ __all__ = ["FOLDER", "MANIFEST", "Weights", "check", "claimed", "present", "seal
 FOLDER = Path(__file__).resolve().parents[1] / "models" / "mini"
 """the weights that come with the package"""
 MANIFEST = "manifest.json"
-_VERSION = 1
+_VERSION = 2
+"""of the manifest and of the prompts that the weights were trained on"""
 _NEEDED = ("model.bin", "tokenizer.json")
 
 
