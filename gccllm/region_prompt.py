@@ -17,30 +17,117 @@ that they hold where that is known; vector registers in a row are written as one
 region stands its guard, where it has one: it is entered only where that does not jump. The answer
 is the region's new lines in the same form, or ``keep``.
 
-Registers are renamed in the order in which the region first names them (those of
-:data:`gccllm.asm.renaming.RENAMABLE`), so that the same loop is the same text wherever gcc put its
-values: a model need not learn twelve names for one thing. :class:`RegionPrompt` keeps the names.
-Comparisons and sums of registers are written in one order (:mod:`gccllm.asm.ordering`).
+Registers are renamed in the order in which the region first names them, then the free ones, so that
+the same loop is the same text wherever gcc put its values: a model need not learn twelve names for
+one thing. :class:`RegionPrompt` keeps the names. Comparisons and sums of registers are written in
+one order (:mod:`gccllm.asm.ordering`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 
 from gccllm.asm.ordering import ordered
 from gccllm.asm.region_model import Region
 from gccllm.asm.region_text import render
-from gccllm.asm.renaming import first_seen, renamable, renamed
+from gccllm.asm.renaming import (
+    first_seen,
+    renamable,
+    renamable_vectors,
+    renamed,
+    vectors_first_seen,
+)
 from gccllm.asm.unit import Unit
 
-__all__ = ["RegionPrompt", "region_prompt"]
+__all__ = ["Facts", "RegionPrompt", "region_prompt"]
+
+_ISA, _LIVE_IN, _LIVE_OUT, _FREE = "<|isa|>", "<|live_in|>", "<|live_out|>", "<|free|>"
+_BEGIN, _END = "<|region|>", "<|/region|>"
+_RANGE = re.compile(r"%([a-z]+)(\d+)-(\d+)")
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What a prompt says. Registers have full names; what is live has behind its name what stands
+    behind the colon, "64" or "32=10"."""
+
+    level: str
+    live_in: Mapping[str, str]
+    exits: tuple[Mapping[str, str], ...]
+    free: frozenset[str]
+    guard: tuple[str, ...]
+    code: tuple[str, ...]
+
+    @staticmethod
+    def parse(text: str) -> Facts:
+        """What :attr:`text` wrote. Raises ValueError for text that is no prompt."""
+        lines = text.splitlines()
+        try:
+            begin, end = lines.index(_BEGIN), lines.index(_END)
+            isa, live_in, live_out, free = (
+                line[len(mark) :]
+                for line, mark in zip(lines, (_ISA, _LIVE_IN, _LIVE_OUT, _FREE), strict=False)
+                if line.startswith(mark)
+            )
+        except ValueError:
+            raise ValueError("not a region prompt") from None
+        exits = (x.split()[1:] for x in live_out.split(" / "))
+        return Facts(
+            isa,
+            _parsed(live_in.split()),
+            tuple(_parsed(x) for x in exits if live_out),
+            frozenset(_spelled(free.split())),
+            tuple(lines[4:begin]),
+            tuple(lines[begin + 1 : end]),
+        )
+
+    @property
+    def text(self) -> str:
+        """The prompt."""
+        exits = (" ".join([f"X{n}", *_live(x)]) for n, x in enumerate(self.exits))
+        lines = [
+            f"{_ISA}{self.level}",
+            f"{_LIVE_IN}{' '.join(_live(self.live_in))}",
+            f"{_LIVE_OUT}{' / '.join(exits)}",
+            f"{_FREE}{' '.join(_ranges(self.free, self.level))}",
+            *self.guard,
+            _BEGIN,
+            *self.code,
+            _END,
+        ]
+        return "".join(f"{x}\n" for x in lines)
+
+    def names(self) -> dict[str, str]:
+        """The renaming that puts the registers in order; {} for what can't be renamed."""
+        texts = (*self.code, *self.guard)
+        whole = "\n".join(texts)
+        if not renamable(whole):
+            return {}
+        names = first_seen(texts, self.free)
+        return names | (vectors_first_seen(texts, self.free) if renamable_vectors(whole) else {})
+
+    def renamed(self, names: Mapping[str, str]) -> Facts:
+        """The same in other registers."""
+
+        def live(registers: Mapping[str, str]) -> dict[str, str]:
+            return {names.get(x, x): width for x, width in registers.items()}
+
+        return replace(
+            self,
+            live_in=live(self.live_in),
+            exits=tuple(live(x) for x in self.exits),
+            free=frozenset(names.get(x, x) for x in self.free),
+            guard=tuple(renamed(x, names) for x in self.guard),
+            code=tuple(renamed(x, names) for x in self.code),
+        )
 
 
 @dataclass(frozen=True)
 class RegionPrompt:
-    """``text`` as above; ``names``: register of the region → its name in the text, a permutation
-    of :data:`gccllm.asm.renaming.RENAMABLE`, or empty where nothing is renamed."""
+    """``text`` as above; ``names``: register of the region → its name in the text, a permutation,
+    or empty where nothing is renamed."""
 
     text: str
     names: Mapping[str, str]
@@ -60,11 +147,13 @@ class RegionPrompt:
     @property
     def region(self) -> list[str]:
         """The region's own lines, as the text has them."""
-        inside = self.text.partition("<|region|>\n")[2].partition("<|/region|>\n")[0]
-        return inside.splitlines()
+        return list(Facts.parse(self.text).code)
 
     def _renamed(self, text: str, names: Mapping[str, str]) -> str:
-        if any(old != new for old, new in names.items()) and not renamable(text):
+        moved = {old[:3] == "zmm" for old, new in names.items() if old != new}
+        if (False in moved and not renamable(text)) or (
+            True in moved and not renamable_vectors(text)
+        ):
             raise ValueError("registers that are used unnamed can't be renamed")
         return renamed(text, names)
 
@@ -74,41 +163,35 @@ def region_prompt(
 ) -> RegionPrompt:
     """The prompt for ``region``; ``level`` names the instruction set ("x86-64-v3"), ``constants``
     are the live-in registers whose value at the entry is known (64 bits)."""
-    code = ordered(render(unit, region).splitlines())
-    inside = [*region.guard, "<|region|>", *code, "<|/region|>"]
-    names: Mapping[str, str] = {}
-    if renamable("\n".join(inside)):
-        names = first_seen([*code, *region.guard], region.free)
-    exits = (
-        " ".join([f"X{number}", *_live(leaving.live, {}, names)])
-        for number, leaving in enumerate(region.exits)
+    facts = Facts(
+        level,
+        {x: _width(bits, constants.get(x)) for x, bits in region.live_in.items()},
+        tuple({x: _width(bits, None) for x, bits in y.live.items()} for y in region.exits),
+        region.free,
+        region.guard,
+        tuple(ordered(render(unit, region).splitlines())),
     )
-    free = frozenset(names.get(x, x) for x in region.free)
-    head = [
-        f"<|isa|>{level}",
-        f"<|live_in|>{' '.join(_live(region.live_in, constants, names))}",
-        f"<|live_out|>{' / '.join(exits)}",
-        f"<|free|>{' '.join(_free(free, level))}",
-    ]
-    lines = [*head, *(renamed(x, names) for x in inside)]
-    return RegionPrompt("".join(f"{x}\n" for x in lines), names)
+    names = facts.names()
+    return RegionPrompt(facts.renamed(names).text, names)
 
 
-def _live(
-    registers: Mapping[str, int], constants: Mapping[str, int], names: Mapping[str, str]
-) -> list[str]:
-    """ "%rdi:64", "%rcx:32=10"; a known number is signed, at the register's width."""
-    out = []
-    for name, width in registers.items():
-        text = f"%{names.get(name, name)}:{width}"
-        if name in constants and width <= 64:
-            value = constants[name] & (1 << width) - 1
-            text += f"={value - (1 << width) if value >> (width - 1) else value}"
-        out.append(text)
-    return sorted(out)
+def _width(bits: int, known: int | None) -> str:
+    """A known number is signed, at the register's width."""
+    if known is None or bits > 64:
+        return str(bits)
+    value = known & (1 << bits) - 1
+    return f"{bits}={value - (1 << bits) if value >> (bits - 1) else value}"
 
 
-def _free(registers: frozenset[str], level: str) -> list[str]:
+def _live(registers: Mapping[str, str]) -> list[str]:
+    return sorted(f"%{x}:{width}" for x, width in registers.items())
+
+
+def _parsed(words: Iterable[str]) -> dict[str, str]:
+    return {x[1:].partition(":")[0]: x.partition(":")[2] for x in words}
+
+
+def _ranges(registers: frozenset[str], level: str) -> list[str]:
     """General registers by name, vector and mask registers of the level as ranges."""
     out = sorted(f"%{x}" for x in registers if x.startswith("r"))
     for prefix, count in (("zmm", 32 if level.endswith("v4") else 16), ("k", 8)):
@@ -122,3 +205,13 @@ def _free(registers: frozenset[str], level: str) -> list[str]:
                 out.append(f"%{prefix}{first}" + (f"-{number}" if number > first else ""))
                 start = at + 1
     return out
+
+
+def _spelled(words: Iterable[str]) -> Iterator[str]:
+    """The registers that :func:`_ranges` wrote."""
+    for word in words:
+        found = _RANGE.fullmatch(word)
+        if found is None:
+            yield word[1:]
+        else:
+            yield from (f"{found[1]}{n}" for n in range(int(found[2]), int(found[3]) + 1))

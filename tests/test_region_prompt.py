@@ -11,7 +11,7 @@ from gccllm.asm.renaming import RENAMABLE, registers_in
 from gccllm.asm.unit import parse
 from gccllm.families.layouts import Layout, layouts
 from gccllm.process import run
-from gccllm.region_prompt import RegionPrompt, region_prompt
+from gccllm.region_prompt import Facts, RegionPrompt, region_prompt
 from gccllm.toolchain import Toolchain
 
 SOURCE = """
@@ -97,3 +97,32 @@ def test_what_uses_registers_unnamed_is_no_answer_where_they_have_other_names() 
     with pytest.raises(ValueError, match="unnamed"):
         prompt.lines("\trep stosq\n")
     assert RegionPrompt("", {}).lines("\trep stosq\n") == ["\trep stosq"]
+
+
+def test_facts_are_read_back(found: list[tuple[Layout, Region, RegionPrompt]]) -> None:
+    for _, _, prompt in found:
+        assert Facts.parse(prompt.text).text == prompt.text
+    odd = "<|isa|>x86-64-v4\n<|live_in|>\n<|live_out|>X0 / X1 %rax:8\n"
+    odd += "<|free|>%rax %zmm3 %zmm5-17 %k0-7\n<|region|>\n\tjmp\tX0\n<|/region|>\n"
+    facts = Facts.parse(odd)
+    assert facts.exits == ({}, {"rax": "8"})
+    assert {"zmm3", "zmm5", "zmm17", "k7", "rax"} <= facts.free
+    assert facts.text == odd
+
+
+@pytest.mark.parametrize("text", ["", "<|region|>\n<|/region|>\n", "\n" * 9])
+def test_what_is_no_prompt(text: str) -> None:
+    with pytest.raises(ValueError, match="not a region prompt"):
+        Facts.parse(text)
+
+
+def test_free_vectors_come_first() -> None:
+    free = frozenset(f"zmm{n}" for n in range(8, 32))
+    facts = Facts("x86-64-v4", {}, ({},), free, (), ("\tvpxor\t%xmm9, %xmm9, %xmm9",))
+    names = facts.names()
+    assert "<|free|>%zmm0-7 %zmm16-31\n" in facts.renamed(names).text
+    prompt = RegionPrompt(facts.renamed(names).text, names)
+    assert prompt.region == ["\tvpxor\t%xmm0, %xmm0, %xmm0"]
+    assert prompt.lines("\tmovd\t%eax, %xmm1\n") == ["\tmovd\t%eax, %xmm8"]
+    with pytest.raises(ValueError, match="unnamed"):
+        prompt.lines("\tpblendvb\t%xmm0, %xmm1, %xmm2\n")

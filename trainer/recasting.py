@@ -14,107 +14,67 @@ The result is named in order again, so a varied pair looks like any other.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
-from gccllm.asm.ordering import ordered
 from gccllm.asm.renaming import (
     GENERAL,
     RENAMABLE,
-    first_seen,
+    registers_in,
     renamable,
+    renamable_vectors,
     renamed,
     settled,
     unfixed,
+    vectors_in,
 )
+from gccllm.region_prompt import Facts
 from trainer.packing import Encoded, encode_pairs
 from trainer.pairs import Pair
 
 __all__ = ["recast", "recasting"]
 
-_LIVE_IN, _LIVE_OUT, _FREE = "<|live_in|>", "<|live_out|>", "<|free|>"
-_BEGIN = "<|region|>\n"
-_HEAD = 4
 TRADED, TAKEN = 0.7, 0.5
 """how often each is done to a pair that is varied"""
+_CALLERS = 8
+"""vector registers that hold no arguments of a call; those that do are often not free"""
 
 
 def recast(pair: Pair, rng: random.Random) -> Pair:
     """``pair`` varied at random."""
     if not renamable(pair.prompt) or not renamable(pair.answer):
         return pair
-    answer = "" if pair.keeps else pair.answer
-    head, body = _parted(pair.prompt)
-    if rng.random() < TRADED and unfixed(body + answer):
+    facts, answer = Facts.parse(pair.prompt), "" if pair.keeps else pair.answer
+    if rng.random() < TRADED and unfixed(pair.prompt + answer):
         names = dict(zip(GENERAL, rng.sample(GENERAL, len(GENERAL)), strict=True))
-        head, body, answer = (renamed(x, names) for x in (head, body, answer))
-    free = _general(head)
+        facts, answer = facts.renamed(names), renamed(answer, names)
     if rng.random() < TAKEN:
-        free = _fewer(free, _live_in(head), body + answer, rng)
-    guard, _, inside = body.partition(_BEGIN)
-    inside = "".join(f"{x}\n" for x in ordered(inside.splitlines()))
-    body = guard + _BEGIN + inside
-    names = first_seen([inside, guard], free)
-    head, body, answer = (renamed(x, names) for x in (_with_free(head, free), body, answer))
+        facts = replace(facts, free=frozenset(_fewer(facts, answer, rng)))
+    names = facts.names()
+    if not renamable_vectors(answer):
+        names = {x: y for x, y in names.items() if x in GENERAL}
+    facts, answer = facts.renamed(names), renamed(answer, names)
     if not pair.keeps:
-        spare = set(_general(head)) - _live_in(head)
+        spare = facts.free - facts.live_in.keys()
         answer = "".join(f"{x}\n" for x in settled(answer.splitlines(), spare))
-    return replace(pair, prompt=_sorted(head) + body, answer=answer or pair.answer)
+    return replace(pair, prompt=facts.text, answer=answer or pair.answer)
 
 
-def _parted(prompt: str) -> tuple[str, str]:
-    """The four lines that say what may be used, and the rest."""
-    lines = prompt.splitlines(keepends=True)
-    return "".join(lines[:_HEAD]), "".join(lines[_HEAD:])
-
-
-def _words(head: str, mark: str) -> list[str]:
-    return next(x for x in head.splitlines() if x.startswith(mark))[len(mark) :].split()
-
-
-def _live_in(head: str) -> set[str]:
-    return {x[1:].partition(":")[0] for x in _words(head, _LIVE_IN)}
-
-
-def _general(head: str) -> list[str]:
-    """The free general registers."""
-    return [x[1:] for x in _words(head, _FREE) if x.startswith("%r")]
-
-
-def _with_free(head: str, free: Sequence[str]) -> str:
-    """``head`` with ``free`` for its general registers."""
-    others = [x for x in _words(head, _FREE) if not x.startswith("%r")]
-    lines = head.splitlines()
-    at = next(n for n, x in enumerate(lines) if x.startswith(_FREE))
-    lines[at] = _FREE + " ".join([*(f"%{x}" for x in free), *others])
-    return "".join(f"{x}\n" for x in lines)
-
-
-def _sorted(head: str) -> str:
-    """``head`` with its lists in the order that :mod:`gccllm.region_prompt` writes."""
-    lines = head.splitlines()
-    for at, line in enumerate(lines):
-        if line.startswith(_LIVE_IN):
-            lines[at] = _LIVE_IN + " ".join(sorted(line[len(_LIVE_IN) :].split()))
-        elif line.startswith(_LIVE_OUT):
-            exits = [x.split() for x in line[len(_LIVE_OUT) :].split(" / ")]
-            lines[at] = _LIVE_OUT + " / ".join(" ".join([*x[:1], *sorted(x[1:])]) for x in exits)
-    return _with_free("".join(f"{x}\n" for x in lines), sorted(_general(head)))
-
-
-def _fewer(free: Sequence[str], known: set[str], text: str, rng: random.Random) -> list[str]:
-    """``free`` without some that region and answer, ``text``, do not use. rax, rcx and rdx stay,
-    for they may be used unnamed."""
-    needed = known.union(x for x in free if x not in RENAMABLE or _named(x, text))
+def _fewer(facts: Facts, answer: str, rng: random.Random) -> Iterator[str]:
+    """The free registers without some that region and answer do not use. rax, rcx and rdx stay,
+    for they may be used unnamed. Of vector registers the first few stay."""
+    text = "\n".join((*facts.code, *facts.guard, answer))
+    needed = {*facts.live_in, *registers_in(text), *vectors_in(text)}
     chance = rng.random()
-    return [x for x in free if x in needed or rng.random() < chance]
-
-
-def _named(register: str, text: str) -> bool:
-    """Whether ``text`` names the register at some width."""
-    swap = next(x for x in RENAMABLE if x != register)
-    return renamed(text, {register: swap}) != text
+    low = rng.choice([_CALLERS, _CALLERS, rng.randint(0, 16)])
+    for register in sorted(facts.free):
+        if register.startswith("zmm"):
+            kept = not int(register[3:]) < 16 or int(register[3:]) < low
+        else:
+            kept = register not in RENAMABLE or rng.random() < chance
+        if kept or register in needed:
+            yield register
 
 
 def recasting(

@@ -1,8 +1,9 @@
-"""General registers renamed in canonical text: what holds for code holds under any such renaming.
+"""Registers renamed in canonical text: what holds for code holds under any such renaming.
 
 A renaming permutes the registers that no instruction uses without naming them. rax, rcx and rdx
 (mul, div, shifts by cl) and rsp keep their names, and text with string instructions or the high
-bytes (%ah) has no renaming at all.
+bytes (%ah) has no renaming at all. Vector registers trade places with those that can be encoded
+alike: 0 to 15, and 16 to 31.
 """
 
 from __future__ import annotations
@@ -16,9 +17,12 @@ __all__ = [
     "first_seen",
     "registers_in",
     "renamable",
+    "renamable_vectors",
     "renamed",
     "settled",
     "unfixed",
+    "vectors_first_seen",
+    "vectors_in",
 ]
 
 RENAMABLE = tuple("rdi rsi r8 r9 r10 r11 rbx rbp r12 r13 r14 r15".split())
@@ -28,9 +32,13 @@ _REGISTER = re.compile(
     r"(?<![\w.$])(%?)(?:([re]?)([abcd]x|bp|si|di)(?![\w.])|([abcd]|bp|si|di)l(?![\w.])|r(8|9|1[0-5])([dwb]?)(?![\w.]))"
 )
 _UNNAMED = re.compile(
-    r"%[abcd]h\b|\t(?:rep\w*|(?:lods|stos|scas|cmps)[bwlq]|movs[bwlq](?=\s*$)|cmpxchg\w*b|cpuid)\b",
+    r"%[abcd]h\b|\t(?:rep\w*|(?:lods|stos|scas|cmps)[bwlq]|movs[bwlq](?=\s*$)|cmpxchg\w*b|cpuid"
+    r"|v?maskmov(?:q|dqu))\b",
     re.M,
 )
+_VECTOR = re.compile(r"(?<![\w.$])(%?[xyz]mm)(\d+)(?![\w.$])")
+_FIXED_VECTOR = re.compile(r"\t(?:pblendvb|blendvp[sd]|sha256rnds2|v?pcmp[ei]strm|vzeroall)\b")
+_VECTORS = (range(16), range(16, 32))
 
 _FIXED = re.compile(
     r"%cl\b|\t(?:mulx?|i?div)[bwlq]?\t|\timul[bwlq]?\t[^,\n]*$|\tv?pcmp[ei]str[im]\b"
@@ -44,6 +52,11 @@ def renamable(text: str) -> bool:
     return _UNNAMED.search(text) is None
 
 
+def renamable_vectors(text: str) -> bool:
+    """False where an instruction needs a certain vector register."""
+    return _FIXED_VECTOR.search(text) is None
+
+
 def unfixed(text: str) -> bool:
     """True where rax, rcx and rdx may be renamed too."""
     return renamable(text) and _FIXED.search(text) is None
@@ -51,8 +64,8 @@ def unfixed(text: str) -> bool:
 
 def renamed(text: str, names: Mapping[str, str]) -> str:
     """``text`` with each register, at any width and with or without %, put as ``names`` (a
-    permutation of :data:`RENAMABLE`, or of :data:`GENERAL` for :func:`unfixed` text) says.
-    Numbers, labels and symbols stay."""
+    permutation of :data:`RENAMABLE`, or of :data:`GENERAL` for :func:`unfixed` text, and of vector
+    registers as "zmm3") says. Numbers, labels and symbols stay."""
 
     def new(match: re.Match[str]) -> str:
         sign, prefix, stem, low, number, suffix = match.groups()
@@ -63,14 +76,15 @@ def renamed(text: str, names: Mapping[str, str]) -> str:
         elif low:
             if not sign:
                 return match.group()
-            if not sign:
-                return match.group()
             full, width = "r" + _whole(low), "b"
         else:
             full, width = "r" + number, {"": "q", "d": "l", "w": "w", "b": "b"}[suffix]
         return sign + _at_width(names.get(full, full), width)
 
-    return _REGISTER.sub(new, text)
+    text = _REGISTER.sub(new, text)
+    if not any(x.startswith("zmm") for x in names):
+        return text
+    return _VECTOR.sub(lambda m: m[1] + names.get(f"zmm{m[2]}", f"zmm{m[2]}")[3:], text)
 
 
 def _at_width(register: str, width: str) -> str:
@@ -97,6 +111,22 @@ def first_seen(texts: Iterable[str], free: Iterable[str]) -> dict[str, str]:
     for register in rest:
         order.setdefault(register)
     return dict(zip(order, RENAMABLE, strict=True))
+
+
+def vectors_first_seen(texts: Iterable[str], free: Collection[str]) -> dict[str, str]:
+    """As :func:`first_seen` for vector registers, "zmm0" to "zmm31"."""
+    seen = [int(m[2]) for text in texts for m in _VECTOR.finditer(text)]
+    names: dict[str, str] = {}
+    for alike in _VECTORS:
+        spare = [n for n in alike if f"zmm{n}" in free]
+        order = dict.fromkeys([*(n for n in seen if n in alike), *spare, *alike])
+        names |= {f"zmm{old}": f"zmm{new}" for old, new in zip(order, alike, strict=True)}
+    return names
+
+
+def vectors_in(text: str) -> Iterator[str]:
+    """The full names of the vector registers in ``text``, as they come."""
+    return (f"zmm{m[2]}" for m in _VECTOR.finditer(text))
 
 
 def settled(lines: Sequence[str], free: Collection[str]) -> tuple[str, ...]:

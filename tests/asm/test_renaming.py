@@ -9,9 +9,12 @@ from gccllm.asm.renaming import (
     RENAMABLE,
     first_seen,
     renamable,
+    renamable_vectors,
     renamed,
     settled,
     unfixed,
+    vectors_first_seen,
+    vectors_in,
 )
 
 TEXT = """L0:
@@ -103,3 +106,20 @@ def test_all_general_registers_can_be_renamed_where_none_is_used_unnamed() -> No
 def test_some_instructions_need_rax_rcx_or_rdx(line: str) -> None:
     assert not unfixed(f"{line}\n\taddl\t%eax, %eax\n")
     assert unfixed("\timulq\t%rsi, %rdi\n\tsall\t$3, %eax\n\tshlx\t%ecx, %eax, %eax\n")
+
+
+def test_vectors_trade_places_with_those_that_are_encoded_alike() -> None:
+    text = "\tvpaddd\t%ymm9, %ymm20, %ymm9\n\tmovd\t%xmm3, %eax\n"
+    assert list(vectors_in(text)) == ["zmm9", "zmm20", "zmm9", "zmm3"]
+    names = vectors_first_seen([text], {"zmm5", "zmm7", "zmm31"})
+    assert sorted(names) == sorted(names.values())
+    assert all((int(x[3:]) < 16) == (int(y[3:]) < 16) for x, y in names.items())
+    assert renamed(text, names) == "\tvpaddd\t%ymm0, %ymm16, %ymm0\n\tmovd\t%xmm1, %eax\n"
+    assert [names[x] for x in ("zmm5", "zmm7", "zmm31")] == ["zmm2", "zmm3", "zmm17"]
+    assert renamed(renamed(text, names), {new: old for old, new in names.items()}) == text
+
+
+def test_some_instructions_need_a_certain_vector() -> None:
+    assert not renamable_vectors("\tpblendvb\t%xmm0, %xmm1, %xmm2\n")
+    assert not renamable_vectors("\tvzeroall\n")
+    assert renamable_vectors("\tvpblendvb\t%ymm3, %ymm0, %ymm1, %ymm2\n\tvzeroupper\n")

@@ -1,0 +1,91 @@
+"""Memory operands: where in the stack they are, how they are aligned, whose memory it is."""
+
+from __future__ import annotations
+
+from gccllm.asm.effects import Memory
+from gccllm.assurance.abi.state import State
+from gccllm.assurance.abi.values import (
+    ENTRY_BASE,
+    Derived,
+    Entry,
+    Multiple,
+    Place,
+    Stack,
+    Value,
+    added,
+    congruence,
+    low_bit,
+    sum_of,
+)
+
+__all__ = ["address_of", "alignment_of", "is_callers", "owner_of", "slot_of"]
+
+
+def _base(state: State, memory: Memory) -> Value:
+    cell = state.registers.get(memory.base)
+    return cell.value if cell is not None else None
+
+
+def _index(state: State, memory: Memory) -> Value:
+    """The index times its scale; zero where there is none."""
+    if not memory.index:
+        return Multiple(low_bit(0))
+    cell = state.registers.get(memory.index)
+    value = cell.value if cell is not None else None
+    if memory.scale == 1:
+        return value
+    modulus, remainder = congruence(value)
+    return Multiple(memory.scale * modulus if remainder == 0 else memory.scale)
+
+
+def address_of(state: State, memory: Memory, place: Place, register: str) -> Value:
+    """What ``register`` holds after a lea of ``memory`` at ``place``."""
+    if memory.symbolic:
+        return None
+    base = _base(state, memory) if memory.base else Multiple(low_bit(0))
+    if memory.index:
+        base = sum_of(base, _index(state, memory), place, register)
+    return added(base, memory.displacement)
+
+
+def slot_of(state: State, memory: Memory) -> Stack | None:
+    """The address where it is a known place in the stack."""
+    if memory.symbolic or memory.index:
+        return None
+    value = _base(state, memory)
+    return (
+        Stack(value.base, value.offset + memory.displacement) if isinstance(value, Stack) else None
+    )
+
+
+def alignment_of(state: State, memory: Memory) -> tuple[int, int]:
+    """(modulus, remainder) of the address; (1, 0) says nothing."""
+    if memory.symbolic:
+        return 1, 0
+    modulus, remainder = congruence(_base(state, memory)) if memory.base else (low_bit(0), 0)
+    step, rest = congruence(_index(state, memory))
+    modulus = min(modulus, step)
+    return modulus, (remainder + rest + memory.displacement) % modulus
+
+
+def owner_of(state: State, memory: Memory, symbol: str) -> str:
+    """Whose memory it is: "stack", the register of the argument that it is reckoned from, the
+    symbol, or "?"."""
+    if memory.symbolic:
+        return symbol or "?"
+    for register in (memory.base, memory.index):
+        cell = state.registers.get(register)
+        value = cell.value if cell is not None else None
+        if isinstance(value, Stack):
+            return "?" if value.base.kind in ("moved", "joined") else "stack"
+        if isinstance(value, (Entry, Derived)):
+            return value.register
+    return "?"
+
+
+def is_callers(address: Stack, size: int) -> bool:
+    """Whether ``size`` bytes at ``address`` reach above the return address."""
+    if address.base == ENTRY_BASE:
+        return address.offset + size > 8
+    # A rounded-down rsp is at or below where it was.
+    return address.offset + size > address.base.room

@@ -1,0 +1,403 @@
+"""One instruction, read once: what the analysis asks of it at every visit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from enum import Enum, auto
+
+from iced_x86 import (
+    Code,
+    EncodingKind,
+    FlowControl,
+    Instruction,
+    MemorySizeExt,
+    OpKind,
+    Register,
+    RegisterExt,
+    RflagsBits,
+)
+
+from gccllm.asm.code import Op, register_name
+from gccllm.asm.effects import Effect, Memory, effect_of, mnemonic_of
+
+__all__ = ["Action", "Step", "step_of"]
+
+
+class Action(Enum):
+    """What has to be followed closely; OTHER are all whose results are just new values."""
+
+    OTHER = auto()
+    COPY = auto()
+    LOAD = auto()
+    STORE = auto()
+    PUSH = auto()
+    POP = auto()
+    LEAVE = auto()
+    EXCHANGE = auto()
+    LEA = auto()
+    ADD = auto()
+    ADD_REGISTER = auto()
+    AND = auto()
+    SHIFT = auto()
+    SET = auto()
+    ZERO = auto()
+    SAVE_WORD = auto()
+    LOAD_WORD = auto()
+    CALL = auto()
+    UNSUPPORTED = auto()
+
+
+@dataclass(frozen=True)
+class Step:
+    """``destination`` and ``source`` are the registers of a followed action, "" for none (a push
+    or a pop of memory); ``number`` its immediate; ``word`` the control word; ``aligned`` the
+    alignment in bytes without which its memory access faults, 1 where it does not. ``x87`` is
+    (values needed on the x87 stack, change of their number). ``defines``: registers that it only
+    writes for their own sake, so that nobody's reading them makes it a result. Vector registers
+    are xmmN, widths bits."""
+
+    op: Op
+    action: Action
+    mnemonic: str
+    reads: tuple[tuple[str, int], ...]
+    kills: tuple[tuple[str, int], ...]
+    writes: frozenset[str]
+    flags_read: frozenset[str]
+    flags_set: frozenset[str]
+    flags_lost: frozenset[str]
+    memory: Memory | None
+    destination: str
+    source: str
+    number: int
+    word: str
+    aligned: int
+    x87: tuple[int, int] | None
+    mmx: bool
+    dirties: bool
+    segment: str
+    defines: str
+
+    @property
+    def place(self) -> tuple[int, int]:
+        return self.op.place
+
+
+_COPIES = frozenset(
+    "mov movq vmovq movaps movapd movups movupd movdqa movdqu vmovaps vmovapd vmovups vmovupd "
+    "vmovdqa vmovdqu vmovdqa32 vmovdqa64 vmovdqu8 vmovdqu16 vmovdqu32 vmovdqu64".split()
+)
+_ALIGNED_VEX = frozenset(
+    "vmovaps vmovapd vmovdqa vmovdqa32 vmovdqa64 vmovntdq vmovntdqa vmovntps vmovntpd".split()
+)
+_UNALIGNED_LEGACY = frozenset(
+    "movups movupd movdqu lddqu pcmpestri pcmpestrm pcmpistri pcmpistrm".split()
+)
+_SAME_IS_CONSTANT = frozenset(
+    "sbb pcmpgtb pcmpgtw pcmpgtd pcmpgtq psubb psubw psubd psubq pandn andnps andnpd xor sub "
+    "pxor xorps xorpd pcmpeqb pcmpeqw pcmpeqd pcmpeqq pxord pxorq".split()
+)
+_PASSES_FIRST_ON = ("cvt", "sqrt", "rcp", "rsqrt", "round", "rndscale", "getexp")
+_UNSUPPORTED = frozenset(
+    "enter iret iretd iretq syscall sysenter sysexit int xbegin xabort xend frstor fxrstor "
+    "fxrstor64 xrstor xrstor64 xrstors fxsave fxsave64 tileloadd ldtilecfg".split()
+)
+_SAVES = {"fnstcw": "x87", "fnstenv": "x87", "stmxcsr": "mxcsr", "vstmxcsr": "mxcsr"}
+_LOADS = {
+    "fldcw": "x87",
+    "fldenv": "x87",
+    "fninit": "x87",
+    "ldmxcsr": "mxcsr",
+    "vldmxcsr": "mxcsr",
+}
+_NO_RESULT = frozenset("pop div idiv mul imul xchg xadd cmpxchg cdq cqo cwd lodsb lodsq".split())
+_IMMEDIATES = frozenset(
+    (
+        OpKind.IMMEDIATE8,
+        OpKind.IMMEDIATE16,
+        OpKind.IMMEDIATE32,
+        OpKind.IMMEDIATE64,
+        OpKind.IMMEDIATE8TO16,
+        OpKind.IMMEDIATE8TO32,
+        OpKind.IMMEDIATE8TO64,
+        OpKind.IMMEDIATE32TO64,
+    )
+)
+_FIRST_TILE = "tmm0"
+
+
+def step_of(op: Op) -> Step:
+    """What one instruction does, as the analysis needs it."""
+    instruction = op.instruction
+    effect = effect_of(op)
+    name = mnemonic_of(instruction)
+    action, destination, source, number = _action(op, name, effect)
+    reads = {_short(r): bits for r, bits in effect.reads.items()}
+    reads.pop("rsp", None)
+    for ignored in _ignored(instruction, name):
+        reads.pop(ignored, None)
+    kills = {_short(r): bits for r, bits in effect.kills.items()}
+    if name in ("bsf", "bsr"):
+        # Undefined for a source of zero; compilers take the result for written all the same.
+        kills[destination] = 64
+    if action is Action.LEAVE:
+        reads = {}
+    mmx = "x87" in op.writes and _uses_mmx(instruction)
+    lost = _NONE if name in _SHIFTS else _flags(instruction.rflags_undefined)
+    return Step(
+        op,
+        action,
+        name,
+        tuple(reads.items()),
+        tuple(kills.items()),
+        frozenset(_short(r) for r in effect.writes),
+        effect.flags_read,
+        effect.flags_written - lost,
+        lost,
+        _memory(op, action, effect),
+        destination,
+        source,
+        number,
+        _SAVES.get(name) or _LOADS.get(name) or "",
+        _alignment(instruction, name, effect),
+        None if mmx else _x87(op, name),
+        mmx,
+        _dirties(instruction, effect),
+        _segment(op),
+        _defines(name, effect, kills),
+    )
+
+
+def _operand(instruction: Instruction, index: int) -> tuple[str, int]:
+    """(name, bytes) of a general or vector register operand; ("", 0) for anything else."""
+    if instruction.op_count <= index or instruction.op_kind(index) != OpKind.REGISTER:
+        return "", 0
+    register = instruction.op_register(index)
+    size = RegisterExt.size(register)
+    if RegisterExt.is_gpr(register):
+        return register_name(register) or "", size
+    if RegisterExt.is_vector_register(register):
+        return f"xmm{RegisterExt.number(register)}", size
+    return "", 0
+
+
+_SHIFTS = frozenset(("shl", "shr", "sar", "rol", "ror", "rcl", "rcr", "shld", "shrd", "sal"))
+_FLAG_BITS = {
+    RflagsBits.OF: "of",
+    RflagsBits.SF: "sf",
+    RflagsBits.ZF: "zf",
+    RflagsBits.AF: "af",
+    RflagsBits.CF: "cf",
+    RflagsBits.PF: "pf",
+}
+
+
+def _short(register: str) -> str:
+    return f"xmm{register[3:]}" if register.startswith("zmm") else register
+
+
+def _flags(bits: int) -> frozenset[str]:
+    return frozenset(name for bit, name in _FLAG_BITS.items() if bits & bit) if bits else _NONE
+
+
+_NONE: frozenset[str] = frozenset()
+
+
+def _action(op: Op, name: str, effect: Effect) -> tuple[Action, str, str, int]:
+    instruction = op.instruction
+    destination, width = _operand(instruction, 0)
+    source, other = _operand(instruction, 1)
+    flow = instruction.flow_control
+    if name in _UNSUPPORTED or instruction.code == Code.INVALID or _FIRST_TILE in effect.writes:
+        return Action.UNSUPPORTED, "", "", 0
+    if flow in (FlowControl.CALL, FlowControl.INDIRECT_CALL):
+        return Action.CALL, "", "", 0
+    if name in ("push", "pop"):
+        moved = instruction.stack_pointer_increment
+        action = Action.PUSH if name == "push" else Action.POP
+        return (action if abs(moved) == 8 else Action.UNSUPPORTED), destination, "", 0
+    if name in ("pushfq", "popfq"):
+        return (Action.PUSH if name == "pushfq" else Action.POP), "", "", 0
+    if name == "leave":
+        return Action.LEAVE, "rbp", "", 0
+    if name in _SAVES and effect.memory is not None:
+        return Action.SAVE_WORD, "", "", 0
+    if name in _LOADS:
+        return Action.LOAD_WORD, "", "", 0
+    if instruction.stack_pointer_increment and flow == FlowControl.NEXT:
+        return Action.UNSUPPORTED, "", "", 0
+    masked = instruction.op_mask != Register.NONE
+    if name in _COPIES and not masked and instruction.op_count == 2:
+        memory = effect.memory
+        if destination and source and min(width, other) >= 8:
+            return Action.COPY, destination, source, 0
+        if destination and memory is not None and width >= 8:
+            return Action.LOAD, destination, "", 0
+        if memory is not None and memory.stores and source and other >= 8:
+            return Action.STORE, "", source, 0
+    if name == "xor" and destination and destination == source:
+        return Action.ZERO, destination, "", 0
+    number = _immediate(instruction)
+    if number is not None and name == "mov" and destination:
+        return Action.SET, destination, "", number
+    if width == 8 and not destination.startswith("xmm"):
+        if name == "xchg" and source:
+            return Action.EXCHANGE, destination, source, 0
+        if name == "lea":
+            return Action.LEA, destination, "", 0
+        if name in ("add", "sub") and number is not None:
+            return Action.ADD, destination, "", number if name == "add" else -number
+        if name in ("inc", "dec"):
+            return Action.ADD, destination, "", 1 if name == "inc" else -1
+        if name in ("add", "sub") and source:
+            return Action.ADD_REGISTER, destination, source, 0
+        if name == "and" and number is not None:
+            return Action.AND, destination, "", number
+        if name in ("shl", "sal") and number is not None:
+            return Action.SHIFT, destination, "", number
+    return Action.OTHER, destination, source, 0
+
+
+def _immediate(instruction: Instruction) -> int | None:
+    """The second operand as a signed number, None where it is no immediate."""
+    if instruction.op_count != 2 or instruction.op1_kind not in _IMMEDIATES:
+        return None
+    value = instruction.immediate(1)
+    return value - (1 << 64) if value >= 1 << 63 else value
+
+
+def _ignored(instruction: Instruction, name: str) -> tuple[str, ...]:
+    """Registers that iced-x86 says are read, and whose content makes no difference."""
+    plain = name.removeprefix("v")
+    count = instruction.op_count
+    if plain.rstrip("dq") in ("pternlog",) and instruction.immediate8 in (0, 0xFF):
+        return tuple({_operand(instruction, i)[0] for i in range(3)})
+    first = _operand(instruction, max(count - 2, 0))[0]
+    last = _operand(instruction, count - 1)[0] if count else ""
+    if plain in _SAME_IS_CONSTANT and first and first == last:
+        return (first,)
+    if name.startswith("cmov"):
+        # Which of the two it takes hangs on the flags.
+        return (register_name(instruction.op0_register) or "",)
+    if name in ("and", "or") and first and count == 2:
+        number = _immediate(instruction)
+        if number is not None and number == (0 if name == "and" else -1):
+            return (first,)
+    scalar = plain.startswith(_PASSES_FIRST_ON) and count >= 3
+    if scalar and name != plain and instruction.op1_kind == OpKind.REGISTER:
+        passed = _operand(instruction, 1)[0]
+        if passed != _operand(instruction, 2)[0] and plain[-2:] in ("ss", "sd"):
+            return (passed,)
+    return ()
+
+
+def _memory(op: Op, action: Action, effect: Effect) -> Memory | None:
+    """The explicit memory operand."""
+    if action is Action.LEA:
+        return _address(op)
+    if effect.memory is not None and action in (Action.PUSH, Action.CALL):
+        # What is stored goes where rsp is.
+        return replace(effect.memory, stores=False)
+    return effect.memory
+
+
+def _address(op: Op) -> Memory:
+    """The operand of a lea, which accesses nothing."""
+    instruction = op.instruction
+    displacement = instruction.memory_displacement
+    if displacement >= 1 << 63:
+        displacement -= 1 << 64
+    symbolic = op.relocation is not None or instruction.memory_base == Register.RIP
+    return Memory(
+        register_name(instruction.memory_base) or "",
+        register_name(instruction.memory_index) or "",
+        instruction.memory_index_scale,
+        displacement,
+        0,
+        loads=False,
+        stores=False,
+        symbolic=symbolic,
+    )
+
+
+def _alignment(instruction: Instruction, name: str, effect: Effect) -> int:
+    memory = effect.memory
+    if memory is None:
+        return 1
+    size = MemorySizeExt.size(instruction.memory_size)
+    if name == "cmpxchg16b":
+        return 16
+    if size < 16:
+        return 1
+    if instruction.encoding != EncodingKind.LEGACY:
+        return size if name in _ALIGNED_VEX else 1
+    vectors = any(
+        _operand(instruction, i)[0].startswith("xmm") for i in range(instruction.op_count)
+    )
+    return size if vectors and name not in _UNALIGNED_LEGACY else 1
+
+
+def _x87(op: Op, name: str) -> tuple[int, int] | None:
+    """(values needed, change of their number), None for what leaves the x87 stack alone."""
+    if "x87" not in op.writes and "x87" not in op.reads:
+        return None
+    instruction = op.instruction
+    needed = 0
+    for index in range(instruction.op_count):
+        if instruction.op_kind(index) == OpKind.REGISTER:
+            register = instruction.op_register(index)
+            # What is only written need not hold a value, and "fstp %st(i)" reads st(0).
+            written = index == 0 and name in ("fst", "fstp")
+            if RegisterExt.is_st(register) and not written:
+                needed = max(needed, register - Register.ST0 + 1)
+    info = instruction.fpu_stack_increment_info()
+    change = -info.increment
+    if "x87" in op.reads:
+        needed = max(needed, 1)
+    return max(needed, -change), change
+
+
+def _uses_mmx(instruction: Instruction) -> bool:
+    for index in range(instruction.op_count):
+        if instruction.op_kind(index) == OpKind.REGISTER and RegisterExt.is_mm(
+            instruction.op_register(index)
+        ):
+            return True
+    return False
+
+
+def _dirties(instruction: Instruction, effect: Effect) -> bool:
+    """Whether it leaves something above bit 127 of one of the first 16 vector registers; the
+    others don't matter to legacy instructions."""
+    if not instruction.op_count or instruction.op0_kind != OpKind.REGISTER:
+        return False
+    register = instruction.op0_register
+    wide = RegisterExt.is_ymm(register) or RegisterExt.is_zmm(register)
+    if not wide or RegisterExt.number(register) >= 16:
+        return False
+    return f"zmm{RegisterExt.number(register)}" in effect.writes
+
+
+_SEGMENTS = {Register.FS: "fs", Register.GS: "gs"}
+
+
+def _segment(op: Op) -> str:
+    """ "fs:SYMBOL" or "fs:0x28" of an access relative to fs or gs, "" for the others."""
+    instruction = op.instruction
+    prefix = _SEGMENTS.get(instruction.memory_segment)
+    if prefix is None or not any(
+        instruction.op_kind(i) == OpKind.MEMORY for i in range(instruction.op_count)
+    ):
+        return ""
+    if op.relocation is not None:
+        return f"{prefix}:{op.relocation.symbol.name or 'section'}"
+    return f"{prefix}:{instruction.memory_displacement & 0xFFFFFFFF:#x}"
+
+
+def _defines(name: str, effect: Effect, kills: dict[str, int]) -> str:
+    if name in _NO_RESULT or len(effect.writes) != 1:
+        return ""
+    register = _short(next(iter(effect.writes)))
+    if register == "xmm0":
+        return register
+    # What sets flags may be there for them alone.
+    return register if register == "rax" and not effect.flags_written and kills else ""

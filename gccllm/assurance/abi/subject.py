@@ -1,0 +1,86 @@
+"""An object whose functions are watched, with what is asked of it again and again."""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+from iced_x86 import MemorySizeExt, Register
+
+from gccllm.asm.code import FunctionCode, ObjectCode, Op
+from gccllm.assurance.abi.steps import Step, step_of
+from gccllm.assurance.abi.values import Place
+
+__all__ = ["Subject"]
+
+
+class Subject:
+    """``red_zone`` is False where the unit is compiled with -mno-red-zone."""
+
+    def __init__(self, unit: ObjectCode, *, red_zone: bool = True) -> None:
+        self.unit = unit
+        self.red_zone = red_zone
+        self._steps: dict[Place, Step] = {}
+        self._clobbers: dict[str, frozenset[str]] = {}
+        self._alignment: dict[str, bool] = {}
+
+    @cached_property
+    def entries(self) -> dict[str, Place]:
+        return {name: place for place, name in self.unit.starts.items()}
+
+    @cached_property
+    def imports(self) -> frozenset[str]:
+        """Symbols of other objects that any function of the object names."""
+        return frozenset(
+            op.relocation.symbol.name
+            for op in self._ops
+            if op.relocation is not None and not op.relocation.symbol.defined
+        )
+
+    @cached_property
+    def thread_local(self) -> frozenset[str]:
+        """Symbols of thread-local variables that any function of the object names."""
+        return frozenset(
+            op.relocation.symbol.name
+            for op in self._ops
+            if op.relocation is not None
+            and op.instruction.memory_segment in (Register.FS, Register.GS)
+        )
+
+    @property
+    def _ops(self) -> list[Op]:
+        return [op for f in self.functions() for op in f.ops.values()]
+
+    def functions(self) -> list[FunctionCode]:
+        """Each function once, whatever aliases it has."""
+        return [self.unit.functions[name] for name in self.unit.starts.values()]
+
+    def step(self, op: Op) -> Step:
+        if op.place not in self._steps:
+            self._steps[op.place] = step_of(op)
+        return self._steps[op.place]
+
+    def clobbers(self, callee: str) -> frozenset[str]:
+        if callee not in self._clobbers:
+            self._clobbers[callee] = self.unit.clobbers(callee)
+        return self._clobbers[callee]
+
+    def needs_alignment(self, callee: str) -> bool:
+        if callee not in self._alignment:
+            self._alignment[callee] = self.unit.needs_alignment(callee)
+        return self._alignment[callee]
+
+    @staticmethod
+    def symbol_offset(op: Op) -> int | None:
+        """Where in its section a symbolic operand lies; None in another object."""
+        relocation = op.relocation
+        if relocation is None or not relocation.symbol.defined:
+            return None
+        trailing = 0
+        if op.instruction.memory_base == Register.RIP:
+            trailing = op.address + op.instruction.len - relocation.offset
+        return relocation.symbol.value + relocation.addend + trailing
+
+    @staticmethod
+    def bytes_of(op: Op) -> int:
+        """Bytes of the memory operand, 64 where its size is open."""
+        return MemorySizeExt.size(op.instruction.memory_size) or 64

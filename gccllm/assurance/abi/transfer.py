@@ -1,0 +1,292 @@
+"""How one instruction changes the abstract state."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from gccllm.assurance.abi.memory import address_of, slot_of
+from gccllm.assurance.abi.state import ALL_FLAGS, REGISTERS, SET, Cell, State
+from gccllm.assurance.abi.steps import Action, Step
+from gccllm.assurance.abi.values import (
+    WHOLE,
+    Multiple,
+    Saved,
+    Stack,
+    Value,
+    added,
+    aligned,
+    low_bit,
+    sum_of,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["Unsupported", "after_call", "apply"]
+
+_STORING = (Action.STORE, Action.SAVE_WORD)
+_RESULTS = ("rax", "rdx", "xmm0", "xmm1")
+_LOST_IN_CALL = frozenset(
+    r for r in REGISTERS if r not in ("rbx", "rbp", "rsp", "r12", "r13", "r14", "r15")
+)
+_NOWHERE: frozenset[tuple[int, int]] = frozenset()
+
+
+class Unsupported(Exception):
+    """The analysis does not cover the function; the text says why."""
+
+
+def apply(step: Step, state: State) -> None:
+    """Change ``state`` to what it is after ``step``, which is no call. Raises Unsupported."""
+    registers = state.registers
+    followed = _ACTIONS.get(step.action)
+    if followed is None:
+        for register in step.writes:
+            if register in registers:
+                registers[register] = _written(step, registers[register])
+    else:
+        result = followed(step, state)
+        if step.destination:
+            old = registers[step.destination]
+            registers[step.destination] = result or _written(step, old)
+    memory = step.memory
+    if memory is not None and memory.stores and step.action not in _STORING:
+        address = slot_of(state, memory)
+        if address is not None:
+            state.forget(address.base, address.offset, memory.size)
+    _flags_and_units(step, state)
+    _definitions(step, state)
+
+
+def _written(step: Step, old: Cell) -> Cell:
+    """The cell of a register that gets a new value of no interest, or perhaps keeps its old one."""
+    if step.mnemonic.startswith("cmov") and old.junk:
+        return Cell(None, old.junk)
+    return SET
+
+
+def _flags_and_units(step: Step, state: State) -> None:
+    if step.flags_set or step.flags_lost:
+        state.undefined = (state.undefined - step.flags_set) | step.flags_lost
+    if step.dirties:
+        state.uppers = True
+    if step.mmx:
+        state.mmx = True
+    if step.x87 is not None:
+        _x87(step, state)
+    change = _RARE.get(step.mnemonic)
+    if change is not None:
+        change(state)
+
+
+def _x87(step: Step, state: State) -> None:
+    needed, change = step.x87 or (0, 0)
+    if step.mnemonic in ("fninit", "fnsave"):
+        state.depth = 0
+    elif state.depth is not None:
+        # Results that a call left are known by their use.
+        state.depth = max(state.depth, needed) + change
+
+
+def _uppers_clean(state: State) -> None:
+    state.uppers = False
+
+
+def _mmx_clean(state: State) -> None:
+    state.mmx = False
+    state.depth = 0
+
+
+def _backward(state: State) -> None:
+    state.backward = True
+
+
+def _forward(state: State) -> None:
+    state.backward = False
+
+
+_RARE: Mapping[str, Callable[[State], None]] = {
+    "vzeroupper": _uppers_clean,
+    "vzeroall": _uppers_clean,
+    "emms": _mmx_clean,
+    "femms": _mmx_clean,
+    "std": _backward,
+    "popfq": _backward,
+    "cld": _forward,
+}
+
+
+def _definitions(step: Step, state: State) -> None:
+    for register in ("rax", "xmm0"):
+        if register not in step.writes:
+            continue
+        whole = register == "xmm0" or any(r == register and b == 64 for r, b in step.kills)
+        kept = _NOWHERE if whole else state.definitions[register]
+        state.definitions[register] = kept | {step.place}
+
+
+def after_call(state: State, lost: frozenset[str] | None) -> None:
+    """Change ``state`` to what a call leaves; ``lost`` are the registers that the callee changes,
+    None where that is all that the ABI lets it."""
+    registers = state.registers
+    for register in _LOST_IN_CALL if lost is None else lost & _LOST_IN_CALL:
+        known = register in _RESULTS
+        registers[register] = SET if known else _AFTER_CALL[register]
+    sp = registers["rsp"].value
+    if isinstance(sp, Stack):
+        for key in [k for k in state.slots if k[0] == sp.base and k[1] < sp.offset]:
+            del state.slots[key]
+    state.undefined = ALL_FLAGS
+    state.uppers = False
+    state.called = True
+    state.definitions = dict.fromkeys(state.definitions, _NOWHERE)
+
+
+_AFTER_CALL = {r: Cell(None, frozenset((f"call:{r}",)), True) for r in REGISTERS}
+
+
+def _rsp(state: State) -> Stack:
+    value = state.registers["rsp"].value
+    if not isinstance(value, Stack):
+        raise Unsupported("rsp can't be followed")
+    return value
+
+
+def _push(step: Step, state: State) -> None:
+    top = added(_rsp(state), -8)
+    assert isinstance(top, Stack)
+    state.forget(top.base, top.offset, 8)
+    cell = state.registers[step.destination] if step.destination else SET
+    state.slots[(top.base, top.offset)] = (8, cell)
+    state.registers["rsp"] = Cell(top)
+
+
+def _pop(step: Step, state: State) -> Cell | None:
+    top = _rsp(state)
+    state.registers["rsp"] = Cell(added(top, 8))
+    if not step.destination:
+        return None
+    size, cell = state.slots.get((top.base, top.offset), (8, SET))
+    return cell if size == 8 else SET
+
+
+def _leave(step: Step, state: State) -> Cell:
+    frame = state.registers["rbp"].value
+    if not isinstance(frame, Stack):
+        raise Unsupported("leave with an rbp that can't be followed")
+    state.registers["rsp"] = Cell(added(frame, 8))
+    return state.slots.get((frame.base, frame.offset), (8, SET))[1]
+
+
+def _copy(step: Step, state: State) -> Cell:
+    return state.registers[step.source]
+
+
+def _load(step: Step, state: State) -> Cell:
+    assert step.memory is not None
+    address = slot_of(state, step.memory)
+    if address is None:
+        return SET
+    size, cell = state.slots.get((address.base, address.offset), (0, SET))
+    return cell if size == step.memory.size else SET
+
+
+def _store(step: Step, state: State) -> None:
+    assert step.memory is not None
+    address = slot_of(state, step.memory)
+    if address is None:
+        return
+    state.forget(address.base, address.offset, step.memory.size)
+    if step.source:
+        held = (step.memory.size, state.registers[step.source])
+        state.slots[(address.base, address.offset)] = held
+
+
+def _exchange(step: Step, state: State) -> Cell:
+    registers = state.registers
+    first, second = registers[step.destination], registers[step.source]
+    registers[step.source] = first
+    return second
+
+
+def _valued(value: Value) -> Cell:
+    return SET if value is None else Cell(value)
+
+
+def _lea(step: Step, state: State) -> Cell:
+    assert step.memory is not None
+    return _valued(address_of(state, step.memory, step.place, step.destination))
+
+
+def _add(step: Step, state: State) -> Cell:
+    return _valued(added(state.registers[step.destination].value, step.number))
+
+
+def _add_register(step: Step, state: State) -> Cell:
+    registers = state.registers
+    first, second = registers[step.destination].value, registers[step.source].value
+    return _valued(sum_of(first, second, step.place, step.destination))
+
+
+def _and(step: Step, state: State) -> Cell:
+    value = state.registers[step.destination].value
+    return _valued(aligned(value, step.number, step.place, step.destination))
+
+
+def _shift(step: Step, state: State) -> Cell:
+    return _valued(Multiple(min(1 << (step.number & 63), WHOLE)))
+
+
+def _set(step: Step, state: State) -> Cell | None:
+    if step.op.relocation is not None or dict(step.kills).get(step.destination, 0) < 64:
+        return None
+    return Cell(Multiple(low_bit(step.number)))
+
+
+def _zero(step: Step, state: State) -> Cell | None:
+    return Cell(Multiple(WHOLE)) if dict(step.kills).get(step.destination, 0) >= 64 else None
+
+
+def _save_word(step: Step, state: State) -> None:
+    assert step.memory is not None
+    address = slot_of(state, step.memory)
+    if address is not None:
+        state.forget(address.base, address.offset, step.memory.size)
+        if step.word not in state.changed:
+            key = (address.base, address.offset)
+            state.slots[key] = (step.memory.size, Cell(Saved(step.word)))
+
+
+def _load_word(step: Step, state: State) -> None:
+    address = slot_of(state, step.memory) if step.memory is not None else None
+    held = state.slots.get((address.base, address.offset)) if address is not None else None
+    if held is not None and held[1].value == Saved(step.word):
+        state.changed -= {step.word}
+    else:
+        state.changed |= {step.word}
+
+
+def _unsupported(step: Step, state: State) -> None:
+    raise Unsupported(f"{step.mnemonic} is not followed")
+
+
+_ACTIONS: Mapping[Action, Callable[[Step, State], Cell | None]] = {
+    Action.PUSH: _push,
+    Action.POP: _pop,
+    Action.LEAVE: _leave,
+    Action.COPY: _copy,
+    Action.LOAD: _load,
+    Action.STORE: _store,
+    Action.EXCHANGE: _exchange,
+    Action.LEA: _lea,
+    Action.ADD: _add,
+    Action.ADD_REGISTER: _add_register,
+    Action.AND: _and,
+    Action.SHIFT: _shift,
+    Action.SET: _set,
+    Action.ZERO: _zero,
+    Action.SAVE_WORD: _save_word,
+    Action.LOAD_WORD: _load_word,
+    Action.UNSUPPORTED: _unsupported,
+}
