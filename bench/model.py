@@ -27,7 +27,7 @@ from gccllm.process import run
 from gccllm.proposers.answer_assembly import AnswerAssembler
 from gccllm.proposers.answers import Sampling
 from gccllm.proposers.decoding import Decoder
-from gccllm.proposers.mini import TEMPERATURE, ask, questions
+from gccllm.proposers.mini import TEMPERATURE, UNLIKELY, ask, questions
 from gccllm.proposers.weights import FOLDER, check, present
 from gccllm.toolchain import Toolchain
 
@@ -73,7 +73,7 @@ def child(folder: Path, samples: int, threads: int, asked: list[str]) -> dict[st
     decoder = Decoder(folder, assembles=AnswerAssembler(Toolchain()).faults, threads=threads)
     found = {"load_cpu": cpu() - before, "load_wall": time.perf_counter() - started}
     before, started = cpu(), time.perf_counter()
-    ask(decoder, asked, Sampling(samples, temperature=TEMPERATURE))
+    ask(decoder, asked, Sampling(samples, temperature=TEMPERATURE, least=UNLIKELY))
     found |= {"cpu": cpu() - before, "wall": time.perf_counter() - started}
     return found | {x: float(decoder.counts[x]) for x in ("tokens", "repaired", "given-up")}
 

@@ -36,7 +36,9 @@ class Answer:
 class Sampling:
     """How to ask: ``samples`` answers to each prompt, drawn at ``temperature``, the first one
     ``greedy``; ``masked`` holds them to the grammar. What is not complete at ``deadline``
-    (time.monotonic()) becomes ``keep``, or is cut short where it is not masked."""
+    (time.monotonic()) becomes ``keep``, or is cut short where it is not masked. A masked answer
+    less likely than ``least``, a probability, is given up while it is written: it costs tokens and
+    is hardly ever right."""
 
     samples: int = 1
     seed: int = 0
@@ -44,6 +46,7 @@ class Sampling:
     greedy: bool = True
     masked: bool = True
     deadline: float = FOREVER
+    least: float = 0.0
 
 
 class Answers(Protocol):

@@ -3,8 +3,9 @@
 CTranslate2 (4.8) has no hook for its logits, so an answer is checked while it is written, line by
 line (:mod:`gccllm.proposers.answer_grammar`), and by the assembler when it is complete. At its
 first fault it is cut back to the lines before, and goes on from there with the offending tokens
-suppressed; what is still at fault after some tries becomes ``keep``. So every answer is well
-formed. Tokens that can stand in no answer to the prompt are suppressed from the start.
+suppressed; what is still at fault after some tries, or has become very unlikely, is ``keep``. So
+every answer is well formed. Tokens that can stand in no answer to the prompt are suppressed from
+the start.
 
 An answer's sampling is not otherwise changed, and the prompt's state is computed once for all of
 its samples and their repairs. One thread: two that wait for each other on busy cores cost more.
@@ -172,6 +173,10 @@ class _Asked:
         self._sampling = sampling
         self._grammar = Grammar.of_prompt(prompt)
         self._never = decoder.never(self._grammar) if sampling.masked else frozenset()
+        self._floor = -math.inf
+        if sampling.masked and sampling.least > 0:
+            # What is drawn at a higher temperature is less likely, and wanted all the same.
+            self._floor = math.log(sampling.least) * max(1.0, sampling.temperature)
 
     def entries(self) -> list[_Entry]:
         greedy, samples = self._sampling.greedy, self._sampling.samples
@@ -205,7 +210,7 @@ class _Asked:
                 suppress_sequences=[list(x) for x in sorted(bans)] or None,
                 end_token=[END],
                 return_scores=True,
-                callback=_Watch(group, readings, self._sampling.deadline),
+                callback=_Watch(group, readings, self._sampling.deadline, self._floor),
                 **heat,
             )
         except (RuntimeError, ValueError) as error:
@@ -279,6 +284,7 @@ class _Watch:
     group: Sequence[_Entry]
     readings: Sequence[_Lines]
     deadline: float
+    floor: float
 
     def __call__(self, result: Any) -> bool:
         """True to stop this answer."""
@@ -293,7 +299,7 @@ class _Watch:
             self.readings[result.batch_id].take(entry)
             if entry.fault is not None or entry.tokens == [KEEP]:
                 return True
-        return time.monotonic() > self.deadline
+        return math.fsum(entry.scores) < self.floor or time.monotonic() > self.deadline
 
 
 def _alike(entries: Sequence[_Entry]) -> Iterator[list[_Entry]]:

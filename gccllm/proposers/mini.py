@@ -51,6 +51,8 @@ LEAST = 0.02
 """probability of another answer below which a region is asked about only once"""
 DOUBT = 0.5
 """that probability in rounds of refinement, where the likeliest answer did not do: at least so"""
+UNLIKELY = 0.02
+"""probability of an answer below which it is given up while it is written"""
 HOTTER = 0.25
 """added for each round of refinement to the temperature of regions that nothing came of"""
 HOTTEST = 1.6
@@ -171,6 +173,7 @@ class _Round:
                     seed=1000 * self.number + place,
                     temperature=heat,
                     deadline=self.until,
+                    least=UNLIKELY,
                 ),
                 doubt=DOUBT if self.number else 0.0,
             )

@@ -172,6 +172,7 @@ class ModelServer:
             raise ValueError("samples: a number")
         if not isinstance(seed, int) or not isinstance(heat, (int, float)):
             raise ValueError("seed, temperature: numbers")
+        least = request.get("least")
         limit = seconds if isinstance(seconds, (int, float)) else MOST_SECONDS
 
         def work() -> dict[str, Json]:
@@ -182,6 +183,7 @@ class ModelServer:
                 greedy=request.get("greedy") is not False,
                 masked=request.get("masked") is not False,
                 deadline=time.monotonic() + min(limit, MOST_SECONDS),
+                least=float(least) if isinstance(least, (int, float)) else 0.0,
             )
             found = self._answers.answers(texts, sampling)
             return {"ok": True, "answers": [[asdict(x) for x in row] for row in found]}

@@ -93,6 +93,7 @@ class WarmAnswers:
                 "temperature": sampling.temperature,
                 "greedy": sampling.greedy,
                 "masked": sampling.masked,
+                "least": sampling.least,
                 "seconds": seconds,
             }
             try:

@@ -126,6 +126,8 @@ PLANTED: list[tuple[Kind, str, str]] = [
      "%xmm3, %xmm3; ret"),
     (Kind.MISSING_RESULT, "movss (%rdi), %xmm2; movss 4(%rdi), %xmm0; ret",
      "movss (%rdi), %xmm2; movss 4(%rdi), %xmm3; ret"),
+    (Kind.MISSING_RESULT, LEAF, "leal (%rdi,%rsi), %eax; ud2"),
+    (Kind.MISSING_RESULT, LEAF, "1: leal (%rdi,%rsi), %eax; jmp 1b"),
     (Kind.JUMP_OUT, LEAF, "leal (%rdi,%rsi), %eax; jmp other+1"),
     (Kind.JUMP_OUT, LEAF, "leal (%rdi,%rsi), %eax; jmp *%rax"),
     (Kind.JUMP_OUT, LEAF, "jmp system@PLT"),
@@ -200,6 +202,8 @@ HONEST = [
     (LEAF, "vcvtsi2sdl %edi, %xmm11, %xmm1; vpcmpeqd %xmm2, %xmm2, %xmm2; "
      "leal (%rdi,%rsi), %eax; ret"),
     (NOTHING, "xorl %eax, %eax; ret"),
+    (FLOATS, "movhlps %xmm1, %xmm8; addss %xmm1, %xmm0; ret"),
+    (LEAF, "movl %edi, %eax; testl %esi, %esi; je 1f; addl %esi, %eax; 1: ret"),
 ]  # fmt: skip
 
 

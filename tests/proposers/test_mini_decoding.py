@@ -145,3 +145,13 @@ def test_a_manifest_is_made_and_read(tiny: Weights, tmp_path: Path) -> None:
         (folder / MANIFEST).write_text(content)
         with pytest.raises(ProposerError, match="manifest"):
             check(folder)
+
+
+def test_what_has_become_unlikely_is_given_up(decoder: Decoder) -> None:
+    (free,) = decoder.answers([PROMPT], Sampling(8, seed=3))
+    (held,) = decoder.answers([PROMPT], Sampling(8, seed=3, least=0.5))
+    assert sum(x.given_up for x in held) > sum(x.given_up for x in free)
+    assert sum(x.tokens for x in held) < sum(x.tokens for x in free)
+    assert all(x.keeps for x in held if x.given_up)
+    (unmasked,) = decoder.answers([PROMPT], Sampling(8, seed=3, masked=False, least=0.5))
+    assert not any(x.given_up for x in unmasked), "only the product gives up"

@@ -64,6 +64,7 @@ def evaluate_models(
       gccllm-train eval --model ppo=mini --model sft=sft/mini --data pairs --out results
     """
     from gccllm.proposers.answers import Sampling
+    from gccllm.proposers.mini import UNLIKELY
     from trainer.evaluation.evaluate import SETS, Plan, evaluate
     from trainer.evaluation.product import Build
 
@@ -81,7 +82,7 @@ def evaluate_models(
         sets=chosen,
         limit=limit,
         most_questions=questions,
-        sampling=Sampling(samples, seed, temperature),
+        sampling=Sampling(samples, seed, temperature, least=UNLIKELY),
         unmasked=unmasked,
         build=Build(product_model, budget=product_budget) if product else None,
         product_limit=product_limit,

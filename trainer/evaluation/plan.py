@@ -53,6 +53,7 @@ class Plan:
             "samples": self.sampling.samples,
             "temperature": self.sampling.temperature,
             "seed": self.sampling.seed,
+            "least": self.sampling.least,
             "unmasked": self.unmasked,
         }
         if self.build is not None:

@@ -95,6 +95,8 @@ def _alignment(base: Notes, candidate: Notes) -> Iterator[Finding]:
 
 
 def _results(base: Notes, candidate: Notes) -> Iterator[Finding]:
+    if base.leaves and not candidate.leaves:
+        yield Finding(Kind.MISSING_RESULT, "", (0, 0), "no path returns, the baseline's do")
     for register in sorted(base.results - set(base.unwritten)):
         sight = candidate.unwritten.get(register)
         if sight is not None:

@@ -53,6 +53,7 @@ def check_exit(op: Op, leaves: Exit, state: State, subject: Subject, notes: Note
     if leaves.kind == "falls":
         notes.find(Kind.JUMP_OUT, "end", place, "control runs past the function's end")
         return
+    notes.leaves = True
     _balance(op, leaves, state, notes)
     for register in CALLEE_SAVED:
         if state.registers[register].value != Entry(register):
@@ -117,9 +118,10 @@ def _results(state: State, notes: Notes, place: Place) -> None:
         cell = state.registers[register]
         if not cell.junk:
             continue
+        # Another register's argument got there by a move: it is the result.
         arguments = cell.junk & set(ARGUMENTS) - {register}
-        if isinstance(cell.value, Entry) and arguments:
-            notes.handed |= arguments
+        notes.handed |= arguments
+        if arguments == cell.junk:
             continue
         known = notes.unwritten.get(register)
         if known is None or cell.must:

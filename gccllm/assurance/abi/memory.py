@@ -69,15 +69,16 @@ def alignment_of(state: State, memory: Memory) -> tuple[int, int]:
 
 
 def owner_of(state: State, memory: Memory, symbol: str) -> str:
-    """Whose memory it is: "stack", the register of the argument that it is reckoned from, the
-    symbol, or "?"."""
+    """Whose memory it is: "stack" for a known place there, the register of the argument that it is
+    reckoned from, the symbol, or "?"."""
     if memory.symbolic:
         return symbol or "?"
     for register in (memory.base, memory.index):
         cell = state.registers.get(register)
         value = cell.value if cell is not None else None
         if isinstance(value, Stack):
-            return "?" if value.base.kind in ("moved", "joined") else "stack"
+            open_ = memory.index or value.base.kind in ("moved", "joined")
+            return "?" if open_ else "stack"
         if isinstance(value, (Entry, Derived)):
             return value.register
     return "?"

@@ -34,7 +34,8 @@ class Notes:
     gs; ``tails``: symbols jumped to; ``indirect``: a call or jump through a pointer; ``depths``:
     values on the x87 stack at returns; ``unwritten``: result registers that a return finds
     without a result; ``results``: registers in which a result is certainly returned; ``imports``:
-    symbols of other objects that are called, with whether one of the calls is known to return.
+    symbols of other objects that are called, with whether one of the calls is known to return;
+    ``leaves``: some path ends other than in a call that never returns.
     """
 
     findings: dict[tuple[Kind, str], Finding] = field(default_factory=dict)
@@ -50,6 +51,7 @@ class Notes:
     unwritten: dict[str, Sight] = field(default_factory=dict)
     results: set[str] = field(default_factory=set)
     imports: dict[str, bool] = field(default_factory=dict)
+    leaves: bool = False
     instructions: int = 0
 
     def find(

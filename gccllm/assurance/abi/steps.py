@@ -97,6 +97,10 @@ _SAME_IS_CONSTANT = frozenset(
     "pxor xorps xorpd pcmpeqb pcmpeqw pcmpeqd pcmpeqq pxord pxorq".split()
 )
 _PASSES_FIRST_ON = ("cvt", "sqrt", "rcp", "rsqrt", "round", "rndscale", "getexp")
+_KEEPS_A_PART = frozenset(
+    "movhlps movlhps movlps movhps movlpd movhpd insertps pinsrb pinsrw pinsrd pinsrq".split()
+)
+"""instructions that write a part of a vector register and leave the rest as it is"""
 _UNSUPPORTED = frozenset(
     "enter iret iretd iretq syscall sysenter sysexit int xbegin xabort xend frstor fxrstor "
     "fxrstor64 xrstor xrstor64 xrstors fxsave fxsave64 tileloadd ldtilecfg".split()
@@ -282,6 +286,10 @@ def _ignored(instruction: Instruction, name: str) -> tuple[str, ...]:
         number = _immediate(instruction)
         if number is not None and number == (0 if name == "and" else -1):
             return (first,)
+    if plain in _KEEPS_A_PART:
+        kept = _operand(instruction, 0 if name == plain else 1)[0]
+        others = {_operand(instruction, i)[0] for i in range(1 if name == plain else 2, count)}
+        return () if kept in others else (kept,)
     scalar = plain.startswith(_PASSES_FIRST_ON) and count >= 3
     if scalar and name != plain and instruction.op1_kind == OpKind.REGISTER:
         passed = _operand(instruction, 1)[0]

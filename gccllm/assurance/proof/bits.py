@@ -44,6 +44,8 @@ def concat(*terms: Term) -> Term:
                 flat[-1] = joined
     if len(flat) == 1:
         return flat[0]
+    if flat[0].op == "sext" and flat[0].args[0].width == 1 and sign(flat[1]) is flat[0].args[0]:
+        return sext(concat(*flat[1:]), sum(x.width for x in flat))
     return make("concat", sum(x.width for x in flat), *flat)
 
 
@@ -381,6 +383,11 @@ def shift_right_signed(a: Term, amount: Term) -> Term:
     if not amount.is_const:
         return make("ashr", a.width, a, amount)
     by = min(amount.value, a.width - 1)
+    if a.op == "sext":
+        inner: Term = a.args[0]
+        return sext(
+            shift_right_signed(inner, const(min(by, inner.width - 1), inner.width)), a.width
+        )
     if a.op == "extract" and a.args[1] == a.args[0].width - 1:
         quotient = _signed_division(a.args[0], a.args[2] + by)
     else:

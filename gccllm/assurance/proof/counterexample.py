@@ -9,6 +9,7 @@ from gccllm.assurance.proof.contract import Contract
 from gccllm.assurance.proof.evaluate import Evaluation
 from gccllm.assurance.proof.flags import PLACES
 from gccllm.assurance.proof.native import PAGE, Concrete, Outcome, run_code
+from gccllm.assurance.proof.node import ordered
 from gccllm.assurance.proof.pairs import Goal
 from gccllm.assurance.proof.smtlib import Script
 from gccllm.assurance.proof.solvers import Answer
@@ -57,6 +58,9 @@ def read_model(script: Script, answer: Answer, goal: Goal, start: State) -> Mode
     final = Evaluation(numbers, lambda a: memory.get(a, 0))
     general = {name: final.of(start.registers[name]) for name in GENERAL}
     vectors = [final.of(start.registers[f"ymm{i}"]) for i in range(16)]
+    for node in ordered([start.frame]):
+        if node.op == "store":
+            memory[final.of(node.args[1])] = final.of(node.args[2])
     flags = sum(numbers.get(name, 0) << place for name, place in PLACES.items())
     ends = {
         evaluation.of(x.address) + at

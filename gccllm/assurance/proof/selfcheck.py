@@ -10,6 +10,7 @@ import random
 import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from gccllm.assurance.proof.errors import Unsupported
@@ -174,7 +175,7 @@ def _values(state: State, seen: Evaluation, real: Concrete) -> Iterator[tuple[st
     """(name, by the model, by the CPU)"""
     for name in GENERAL:
         term = state.registers[name]
-        free = any(x.args[0].startswith("undefined") for x in variables([term]))
+        free = term.op != "var" and term.width == 64 and _is_open(term)
         defined = 0xFFFF_FFFF if free else (1 << 64) - 1
         yield name, seen.of(term) & defined, real.general[name] & defined
     for i in range(16):
@@ -189,3 +190,9 @@ def _values(state: State, seen: Evaluation, real: Concrete) -> Iterator[tuple[st
         except Unsupported:
             continue
         yield name, seen.of(bit), real.flags >> place & 1
+
+
+@cache
+def _is_open(term: Term) -> bool:
+    """Whether the upper half depends on what the manuals leave open."""
+    return any(x.args[0].startswith("undefined") for x in variables([term]))
