@@ -12,6 +12,7 @@ from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 
+from gccllm.asm.lending import lent
 from gccllm.asm.ordering import ordered
 from gccllm.asm.region_model import Region
 from gccllm.asm.region_text import render, replace
@@ -65,7 +66,10 @@ class JudgedRegion:
     def rewritten(self, answer: str) -> str:
         """The unit with ``answer`` in the region's place. Raises ValueError for lines that are not
         in canonical form."""
-        return replace(self.layout.unit, self.region, self._prompt.lines(answer))
+        return replace(self.layout.unit, self.region, self._lines(answer))
+
+    def _lines(self, answer: str) -> list[str]:
+        return lent(self._prompt.lines(answer), self.region)
 
     def versions(self, answers: Iterable[str]) -> list[list[str]]:
         """The lines of answers in the region's own registers. What uses registers unnamed where
@@ -73,7 +77,7 @@ class JudgedRegion:
         found = []
         for answer in answers:
             try:
-                found.append(self._prompt.lines(answer))
+                found.append(self._lines(answer))
             except ValueError as error:
                 found.append([f"# {error}"])
         return found

@@ -21,6 +21,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from gccllm.asm.lending import lent
 from gccllm.asm.ordering import ordered
 from gccllm.asm.region_model import Region
 from gccllm.asm.region_text import parse_lines, replace
@@ -70,6 +71,10 @@ class Question:
     layout: Layout
     region: Region
     prompt: RegionPrompt
+
+    def lines(self, answer: str) -> list[str]:
+        """The region's new lines. Raises ValueError as :meth:`RegionPrompt.lines` does."""
+        return lent(self.prompt.lines(answer), self.region)
 
     @property
     def key(self) -> str:
@@ -186,7 +191,7 @@ class _Round:
             for question, wanted in chosen:
                 if time.monotonic() >= self.task.deadline:
                     return
-                lines = [question.prompt.lines(x.text) for _, x in wanted]
+                lines = [question.lines(x.text) for _, x in wanted]
                 passed = screen.passed(question.layout, question.region, lines)
                 seconds = (time.monotonic() - started) / max(1, sum(passed))
                 for (sample, answer), good in zip(wanted, passed, strict=True):
@@ -227,7 +232,7 @@ class _Round:
             proposer=MiniProposer.name,
             unit=self.task.unit,
             functions=(question.function,),
-            text=replace(question.layout.unit, question.region, question.prompt.lines(answer.text)),
+            text=replace(question.layout.unit, question.region, question.lines(answer.text)),
             label=f"{question.key}, sample {sample} ({how})",
             seconds=seconds,
         )
@@ -315,7 +320,7 @@ def _is_canonical(question: Question, text: str) -> bool:
     if Grammar.of_prompt(question.prompt.text).fault(text) is not None:
         return False
     try:
-        parse_lines(question.region, question.prompt.lines(text))
+        parse_lines(question.region, question.lines(text))
     except ValueError:
         return False
     return True
