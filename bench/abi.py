@@ -1,6 +1,6 @@
 """The ABI check on honest code: functions of real C beside themselves under other settings.
 
-    python -m bench.abi [--pairs 2000] [--seed 0] [--package zlib ...] [--show 20]
+    python -m bench.abi [--pairs 2000] [--seconds 600] [--seed 0] [--package zlib ...] [--show 20]
 
 Sources are the corpus of tests/asm and C files of the Debian packages that ``gccllm-train data``
 has fetched and configured; nothing is fetched here. The baseline is gcc -O3; the variants are
@@ -142,12 +142,14 @@ class _Tally:
 def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0] if __doc__ else "")
     parser.add_argument("--pairs", type=int, default=2000, help="stop after that many")
+    parser.add_argument("--seconds", type=float, default=600.0, help="stop after that long")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--package", action="append", help="only these Debian packages")
     parser.add_argument("--show", type=int, default=20, help="refusals and doubts to print")
     options = parser.parse_args(argv)
     rng = random.Random(options.seed)
     tally = _Tally(options.show)
+    began = time.monotonic()
     with tempfile.TemporaryDirectory() as name:
         for file, text in _texts(options.package or PACKAGES, rng):
             base = _objects(text, Path(name), BASELINE)
@@ -158,7 +160,8 @@ def main(argv: Sequence[str] | None = None) -> int:
                 other = _objects(text, Path(name), VARIANTS[variant])
                 if other is not None:
                     _compare(base, other, variant, file, tally, rng)
-            if tally.pairs.total() >= options.pairs:
+            late = time.monotonic() - began > options.seconds
+            if late or tally.pairs.total() >= options.pairs:
                 break
     if not tally.seconds:
         print("no function was compared")

@@ -200,6 +200,8 @@ def main() -> None:
     for (ok, reason), count in reasons.most_common():
         print(f"- {'right' if ok else 'wrong'}, unknown: {reason} ({count})")
     for ok, x in every:
+        if x.evidence.get("not_replayed"):
+            print(f"- {x.detail}; {x.evidence.get('state', '')}"[:400])
         if (ok and x.standing is Standing.REFUTED) or (not ok and x.standing is Standing.PASSED):
             print(f"- {'right' if ok else 'wrong'} yet {x.standing.value}: {x.detail[:300]}")
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 
 import pytest
 
-from gccllm.assurance.proof import bits, compare, memory, sums
+from gccllm.assurance.proof import bits, compare, memory, shifts, sums
 from gccllm.assurance.proof.evaluate import Evaluation, evaluate
 from gccllm.assurance.proof.node import Term, const, make, mask, signed, var
 from gccllm.assurance.proof.rebuild import Replacing, solved
@@ -99,9 +99,9 @@ def shifted(rng: random.Random, width: int, depth: int) -> Built:
     by = rng.randrange(width)
     n, whole = const(by, width), mask(width)
     choices: list[Built] = [
-        (bits.shift_left(a, n), lambda v: f(v) << by & whole),
-        (bits.shift_right(a, n), lambda v: f(v) >> by),
-        (bits.shift_right_signed(a, n), lambda v: signed(f(v), width) >> by & whole),
+        (shifts.shift_left(a, n), lambda v: f(v) << by & whole),
+        (shifts.shift_right(a, n), lambda v: f(v) >> by),
+        (shifts.shift_right_signed(a, n), lambda v: signed(f(v), width) >> by & whole),
     ]
     return rng.choice(choices)
 
@@ -184,7 +184,7 @@ def test_multiplying_by_a_reciprocal_is_a_division(width: int, divisor: int) -> 
     half = width - 1 + divisor.bit_length() - 1
     multiplier = (1 << half) // divisor + 1
     product = sums.scaled(bits.sext(x, wide), multiplier)
-    lower = bits.shift_right_signed(product, const(half, wide))
+    lower = shifts.shift_right_signed(product, const(half, wide))
     quotient = sums.add(bits.extract(lower, width - 1, 0), bits.zext(bits.sign(x), width))
     rng = random.Random(divisor)
     for _ in range(200):

@@ -6,11 +6,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from gccllm.assurance.proof import memory
-from gccllm.assurance.proof.bits import bit_and, bit_not, extract, shift_right
+from gccllm.assurance.proof.bits import bit_and, bit_not, extract
 from gccllm.assurance.proof.compare import all_of, any_of, equal, less_unsigned
 from gccllm.assurance.proof.errors import Unsupported
 from gccllm.assurance.proof.flags import flag
 from gccllm.assurance.proof.node import ONE, ZERO, Term, const, ordered, var
+from gccllm.assurance.proof.shifts import shift_right
 from gccllm.assurance.proof.state import Access, State
 from gccllm.assurance.proof.sums import add, difference, subtract
 

@@ -35,8 +35,8 @@ MOST_SHARE = 0.95
 """where there is nothing to ask them"""
 QUICK_SECONDS = 0.8
 FEASIBLE_SECONDS = 0.4
-LEAST_ROUNDS = 8
-"""jumps back that a bounded proof has to cover at least; what less says is too little"""
+LEAST_LENGTHS = 8
+"""paths of so many different lengths have to be covered by a bounded proof; less says too little"""
 
 
 @dataclass(frozen=True)
@@ -109,7 +109,7 @@ def examine(
     except RecursionError:
         return work.report(Standing.UNKNOWN, "not supported: terms nested too deeply")
     work.notes |= {
-        "paths": pairing.paths,
+        "paths": len(pairing.rounds),
         "queries": len(pairing.goals),
         "by_rewriting": pairing.by_rewriting,
     }
@@ -157,13 +157,15 @@ def _decide(
         if answer.kind == "unknown":
             complete, why = rounds - 1, "the solvers do not decide it in time"
             break
-    if not pairing.paths:
-        return work.report(Standing.UNKNOWN, "no path of the baseline comes to its end in time")
+    if not pairing.rounds:
+        return work.report(Standing.UNKNOWN, why or "no path of the baseline comes to its end")
     if complete is None:
         work.notes["bound"] = None
-        return work.report(Standing.PASSED, f"equal on all paths ({pairing.paths} of the baseline)")
+        return work.report(
+            Standing.PASSED, f"equal on all paths ({len(pairing.rounds)} of the baseline)"
+        )
     work.notes["bound"] = complete
-    if complete >= LEAST_ROUNDS:
+    if len({x for x in pairing.rounds if x <= complete}) >= LEAST_LENGTHS:
         return work.report(
             Standing.PASSED, f"equal up to {complete} jumps back of the baseline; then {why}"
         )

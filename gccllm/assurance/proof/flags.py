@@ -19,7 +19,6 @@ from gccllm.assurance.proof.bits import (
     ite,
     product,
     sext,
-    shift_right,
     sign,
     zext,
 )
@@ -27,6 +26,7 @@ from gccllm.assurance.proof.compare import equal, less_signed, less_unsigned
 from gccllm.assurance.proof.errors import Unsupported
 from gccllm.assurance.proof.node import ZERO, Term, const, make
 from gccllm.assurance.proof.packed import absolute_differences, multiplied_pairs
+from gccllm.assurance.proof.shifts import shift_right
 from gccllm.assurance.proof.sums import add, subtract
 
 __all__ = ["PLACES", "Thunk", "call", "flag"]

@@ -21,8 +21,6 @@ from gccllm.assurance.proof.bits import (
     concat,
     extract,
     ite,
-    shift_left,
-    shift_right,
     zext,
 )
 from gccllm.assurance.proof.compare import equal
@@ -30,6 +28,7 @@ from gccllm.assurance.proof.errors import Unsupported
 from gccllm.assurance.proof.flags import call
 from gccllm.assurance.proof.node import Term, const, var
 from gccllm.assurance.proof.operations import leading_zeros, ones, trailing_zeros
+from gccllm.assurance.proof.shifts import shift_left, shift_right
 from gccllm.assurance.proof.state import State
 from gccllm.assurance.proof.sums import subtract
 

@@ -19,9 +19,6 @@ from gccllm.assurance.proof.bits import (
     ite,
     product,
     sext,
-    shift_left,
-    shift_right,
-    shift_right_signed,
     zext,
 )
 from gccllm.assurance.proof.compare import (
@@ -34,6 +31,7 @@ from gccllm.assurance.proof.compare import (
 from gccllm.assurance.proof.errors import Unsupported
 from gccllm.assurance.proof.node import Term, const
 from gccllm.assurance.proof.packed import packed
+from gccllm.assurance.proof.shifts import shift_left, shift_right, shift_right_signed
 from gccllm.assurance.proof.sums import add, subtract
 
 __all__ = ["Operation", "leading_zeros", "ones", "operation", "trailing_zeros"]

@@ -13,14 +13,12 @@ from gccllm.assurance.proof.bits import (
     lanes,
     product,
     sext,
-    shift_left,
-    shift_right,
-    shift_right_signed,
     sign,
     zext,
 )
 from gccllm.assurance.proof.compare import equal, less_signed, less_unsigned
 from gccllm.assurance.proof.node import Term, const
+from gccllm.assurance.proof.shifts import shift_left, shift_right, shift_right_signed
 from gccllm.assurance.proof.sums import add, negated, subtract
 
 __all__ = ["absolute_differences", "multiplied_pairs", "packed"]

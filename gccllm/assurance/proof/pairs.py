@@ -56,7 +56,8 @@ class Pairing:
     that there are."""
 
     goals: list[Goal] = field(default_factory=list)
-    paths: int = 0
+    rounds: list[int] = field(default_factory=list)
+    """jumps back of each path of the baseline that was paired"""
     by_rewriting: int = 0
     complete: int | None = None
     why: str = ""
@@ -79,11 +80,11 @@ def pair_up(
     found = Pairing()
     explorer = Explorer(baseline.stepper, baseline.exits, feasible, deadline)
     for path in explorer.paths(baseline.entry, start.copy(), MOST_ROUNDS):
-        found.paths += 1
         if not _one_path(path, candidate, start, contracts, feasible, deadline, found):
             found.complete = path.state.rounds - 1
             found.why = "the candidate's paths are too many"
             return found
+        found.rounds.append(path.state.rounds)
         if time.monotonic() > (soon if found.goals else deadline):
             found.complete = path.state.rounds - 1
             found.why = "out of time on the paths"
@@ -155,7 +156,8 @@ def _fixed(state: State, start: State) -> tuple[State, State, dict[Term, Term]]:
             break
         put = Replacing(new)
         state, begin = _put(put, state), _put(put, begin)
-        fixed = {k: put.of(v) for k, v in fixed.items()} | new
+        # A variable that was put in before keeps its first meaning, in today's variables.
+        fixed = {**new, **{k: put.of(v) for k, v in fixed.items()}}
     return state, begin, fixed
 
 

@@ -16,6 +16,7 @@ from gccllm.assurance.proof.compare import less_unsigned
 from gccllm.assurance.proof.contract import Contract
 from gccllm.assurance.proof.errors import Unsupported
 from gccllm.assurance.proof.examine import Expected, Question, examine
+from gccllm.assurance.proof.exhaust import run_all
 from gccllm.assurance.proof.image import Image
 from gccllm.assurance.proof.memory import store
 from gccllm.assurance.proof.node import const
@@ -45,6 +46,7 @@ def prove_region(
     constants: Mapping[str, int] | None = None,
     bounds: Mapping[str, tuple[int, int]] | None = None,
     seconds: float = 10.0,
+    exhaustive_seconds: float = 0.0,
     expected: Expected | None = None,
     tools: Toolchain | None = None,
     sandbox: Sandbox | None = None,
@@ -59,7 +61,11 @@ def prove_region(
     callers may pass a state that was found; one that they may not makes it UNKNOWN, 'differs
     outside observed inputs'. Without these every state counts.
 
-    PASSED: evidence ``bound`` is None for all states, else the number of jumps back up to which
+    With ``exhaustive_seconds`` a pure region of few inputs that is not proved for all states is run
+    on all of them for so long (:mod:`exhaust`); what comes of that counts.
+
+    PASSED: evidence ``exhaustive`` is how many values there were, if they all were run; ``bound``
+    is None for all states, else the number of jumps back up to which
     they are equal. REFUTED: evidence ``state`` and ``difference``, as run natively. UNKNOWN: the
     detail says why. Raises SandboxError and ToolchainError when those break.
     """
@@ -79,7 +85,23 @@ def prove_region(
     except (Unsupported, ValueError) as error:
         return Examination(Assurance.PROVED, Standing.UNKNOWN, f"not supported: {error}")
     question = Question(sides[0], sides[1], start, contracts, image.contents, image.symbols, guard)
-    return examine(question, seconds, expected, tools, sandbox, bounds or {})
+    done = examine(question, seconds, expected, tools, sandbox, bounds or {})
+    decided = done.standing is Standing.REFUTED or (
+        done.standing is Standing.PASSED and done.evidence["bound"] is None
+    )
+    if decided or not exhaustive_seconds or bounds or expected is not None:
+        return done
+    every = run_all(
+        region,
+        unit,
+        baseline,
+        candidate,
+        constants=constants or {},
+        seconds=exhaustive_seconds,
+        tools=tools,
+        sandbox=sandbox,
+    )
+    return done if every.standing is Standing.UNKNOWN else every
 
 
 def prove(

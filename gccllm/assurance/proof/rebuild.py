@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from functools import reduce
 from typing import Any
 
-from gccllm.assurance.proof import bits, compare, memory
+from gccllm.assurance.proof import bits, compare, memory, shifts
 from gccllm.assurance.proof.node import ONE, ZERO, Term, make, ordered
 from gccllm.assurance.proof.sums import linear
 
@@ -17,9 +17,9 @@ _BUILD: Mapping[str, Callable[..., Term]] = {
     "or": lambda *x: reduce(bits.bit_or, x),
     "xor": lambda *x: reduce(bits.bit_xor, x),
     "mul": bits.product,
-    "shl": bits.shift_left,
-    "lshr": bits.shift_right,
-    "ashr": bits.shift_right_signed,
+    "shl": shifts.shift_left,
+    "lshr": shifts.shift_right,
+    "ashr": shifts.shift_right_signed,
     "concat": bits.concat,
     "ite": bits.ite,
     "eq": compare.equal,

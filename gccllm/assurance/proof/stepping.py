@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from iced_x86 import Decoder, Instruction, RflagsBits
+from iced_x86 import Decoder, Instruction, OpKind, Register, RflagsBits
 
 from gccllm.assurance.proof import memory
 from gccllm.assurance.proof.bits import bit_and, bit_not, concat, extract, ite, sext
@@ -18,10 +18,12 @@ from gccllm.assurance.proof.instructions import own_model
 from gccllm.assurance.proof.node import ONE, ZERO, Term, const, ordered
 from gccllm.assurance.proof.operations import operation
 from gccllm.assurance.proof.state import GENERAL, STACK, TABLES, Access, State
-from gccllm.assurance.proof.sums import difference
+from gccllm.assurance.proof.sums import difference, subtract
 
 __all__ = ["Stepper"]
 
+RED_ZONE = 128
+"""bytes below rsp that signals leave alone (System V ABI, x86-64, 3.2.2)"""
 _FLAGS = {
     "cf": RflagsBits.CF,
     "pf": RflagsBits.PF,
@@ -112,7 +114,10 @@ class Stepper:
             block.jumpkind,
             _names(instruction.rflags_read),
             undefined,
-            _names(instruction.rflags_modified) - undefined,
+            # A shift by cl leaves the flags alone where cl is zero.
+            frozenset()
+            if instruction.op1_kind == OpKind.REGISTER and instruction.op1_register == Register.CL
+            else _names(instruction.rflags_modified) - undefined,
             instruction,
         )
 
@@ -257,7 +262,7 @@ class Stepper:
         """How far the private frame reaches above the initial rsp; None where there is none."""
         return self._frame_end if self._private else None
 
-    def _in_frame(self, address: Term, size: int) -> bool:
+    def _in_frame(self, state: State, address: Term, size: int) -> bool:
         """Raises Unsupported for what may be in the frame."""
         if not self._private:
             return False
@@ -269,6 +274,9 @@ class Stepper:
         distance = apart - (1 << 64) if apart >> 63 else apart
         if distance < self._frame_end < distance + size:
             raise Unsupported("an access across the end of the stack frame")
+        below = difference(state.registers["rsp"], address)
+        if below is None or RED_ZONE < below < 1 << 63:
+            raise Unsupported("an access below the red zone")
         return distance < self._frame_end
 
     def _load(self, state: State, address: Term, size: int) -> Term:
@@ -278,12 +286,16 @@ class Stepper:
             if len(known) != size:
                 raise Unsupported("a load from a fixed address")
             return const(int.from_bytes(bytes(known), "little"), 8 * size)
-        if self._in_frame(address, size):
+        if self._in_frame(state, address, size):
             return memory.load(state.frame, address, size)
         if address.op == "sum":
             table = self._image.table(address.args[0])
             if table is not None:
-                state.tables |= frozenset(table)
+                entries = tuple(table)
+                inside = subtract(address, const(entries[0][0], 64))
+                room = const(max(len(entries) - size + 1, 0), 64)
+                self._trap(state, bit_not(less_unsigned(inside, room)))
+                state.tables |= frozenset(entries)
                 return memory.load(TABLES, address, size)
         state.loads = _noted(state.loads, address, size)
         return memory.load(state.memory, address, size)
@@ -292,7 +304,7 @@ class Stepper:
         size = value.width // 8
         if address.is_const:
             raise Unsupported("a store to a fixed address")
-        if self._in_frame(address, size):
+        if self._in_frame(state, address, size):
             state.frame = memory.store(state.frame, address, value)
             return
         state.stores = _noted(state.stores, address, size)
