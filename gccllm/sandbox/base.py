@@ -13,7 +13,7 @@ from enum import Enum
 from pathlib import Path
 from typing import Protocol
 
-__all__ = ["Ending", "RunInput", "RunLimits", "RunResult", "Sandbox", "Session"]
+__all__ = ["Ending", "RunInput", "RunLimits", "RunResult", "Sandbox", "Session", "Trial"]
 
 
 @dataclass(frozen=True)
@@ -24,6 +24,16 @@ class RunInput:
     args: tuple[str, ...] = ()
     stdin: Path | None = None
     files: Path | None = None
+
+
+@dataclass(frozen=True)
+class Trial:
+    """An input that is made up while a session is open: its stdin is bytes, and ``case`` is the
+    session's case whose ``files`` it is given (None: none)."""
+
+    stdin: bytes = b""
+    args: tuple[str, ...] = ()
+    case: int | None = None
 
 
 @dataclass(frozen=True)
@@ -51,7 +61,8 @@ class RunResult:
     """One run. ``code`` is the exit status, or the signal's number for SIGNALLED/FORBIDDEN.
 
     ``files`` holds what the run created or changed in its working folder, by relative path
-    (``files`` of its input that it left as they were are not repeated). Times are seconds.
+    (``files`` of its input that it left as they were are not repeated). ``notes`` is what it left
+    on descriptor 3, where that was asked for. Times are seconds.
     """
 
     ending: Ending
@@ -62,6 +73,7 @@ class RunResult:
     system: float
     wall: float
     files: Mapping[str, bytes] = field(default_factory=dict)
+    notes: bytes = b""
 
     @property
     def cpu(self) -> float:
@@ -74,6 +86,14 @@ class Session(Protocol):
 
         Raises SandboxError when the sandbox itself broke (not when the program did).
         """
+        ...
+
+    def run_many(
+        self, program: str, trials: Sequence[Trial], *, notes: bool = False
+    ) -> list[RunResult]:
+        """Run a program once on each trial, in turn: many short runs at the least cost. As for
+        ``run``, each run is a process of its own in a fresh folder. ``notes``: descriptor 3 is an
+        empty file, whose contents come back. Raises SandboxError."""
         ...
 
     def profile(self, program: str, case: int) -> tuple[RunResult, bytes]:

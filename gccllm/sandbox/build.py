@@ -21,7 +21,16 @@ from gccllm.process import run
 __all__ = ["build_runner", "build_tool", "usable_cache"]
 
 HERE = Path(__file__).resolve().parent
-RUNNER_SOURCES = ("runner.c", "child.h", "confine.h", "folder.h", "protocol.h", "settings.h")
+RUNNER_SOURCES = (
+    "runner.c",
+    "child.h",
+    "confine.h",
+    "folder.h",
+    "many.h",
+    "protocol.h",
+    "run.h",
+    "settings.h",
+)
 COMPILE_SECONDS = 60.0
 
 

@@ -78,10 +78,16 @@ static bool pin(void)
 }
 
 struct descriptors {
-    int folder, input, out, err, profile, program;
+    int folder, input, out, err, notes, program; /* notes: -1 for none */
 };
 
-static void become_program(const struct command *c, const struct descriptors *d)
+/* How much of the confinement is in force before a program starts. */
+enum preparation { FROM_NOTHING, BELOW_WORKER };
+
+/* `flags` as in protocol.h. Also called between vfork and exec: it changes nothing of the memory
+ * that its parent counts on. */
+static void become_program(char **argv, uint32_t flags, const struct descriptors *d,
+                           enum preparation prepared)
 {
     sigset_t none;
     sigemptyset(&none);
@@ -91,20 +97,22 @@ static void become_program(const struct command *c, const struct descriptors *d)
     child_must(setsid() >= 0, "session");
     child_must(!fchdir(d->folder), "working folder");
     child_must(dup2(d->input, 0) == 0 && dup2(d->out, 1) == 1 && dup2(d->err, 2) == 2 &&
-                   (d->profile < 0 || dup2(d->profile, 3) == 3) &&
+                   (d->notes < 0 || dup2(d->notes, 3) == 3) &&
                    dup3(d->program, PROGRAM_FD, O_CLOEXEC) == PROGRAM_FD,
                "descriptors");
     child_must(settings.core < 0 || pin(), "core");
     child_must(set_limits(), "limits");
     child_must(!prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), "no new privileges");
     child_must(!prctl(PR_SET_DUMPABLE, 0), "dumpable");
-    if (settings.landlock && abi)
+    if (settings.landlock && abi && prepared == FROM_NOTHING)
         child_must(!landlock_confine(abi, d->program, d->folder), "landlock");
     static char home[MAX_PATH_BYTES + 16];
     snprintf(home, sizeof home, "HOME=%s/run", settings.work);
     char *environment[] = {"LC_ALL=C", "PATH=/nonexistent", home, NULL};
-    if (settings.seccomp)
-        child_must(!seccomp_confine(getpid(), c->flags & FLAG_PROFILE), "seccomp");
+    if (settings.seccomp && prepared == BELOW_WORKER)
+        child_must(!seccomp_complete(getpid()), "seccomp");
+    else if (settings.seccomp)
+        child_must(!seccomp_confine(getpid(), flags & FLAG_PROFILE, false), "seccomp");
     /* what came before is ours and not the program's time */
     struct rusage so_far;
     getrusage(RUSAGE_SELF, &so_far);
@@ -112,7 +120,7 @@ static void become_program(const struct command *c, const struct descriptors *d)
     shared->system = timeval_ns(so_far.ru_stime);
     shared->started = clock_ns();
     for (int tries = 0; tries < 200; tries++) {
-        syscall(SYS_execveat, PROGRAM_FD, "", c->argv, environment, AT_EMPTY_PATH);
+        syscall(SYS_execveat, PROGRAM_FD, "", argv, environment, AT_EMPTY_PATH);
         if (errno != ETXTBSY)
             break;
         /* another thread of the tool forked while the program was being written */

@@ -289,7 +289,11 @@ static void put_descriptor_rules(struct filter *f)
     put_equal(f, F_DUPFD_CLOEXEC, 1);
     put_return(f, SECCOMP_RET_ALLOW);
     put_return(f, SECCOMP_RET_ERRNO | EPERM);
-    /* prlimit64: read only, that is, without a new limit */
+}
+
+/* prlimit64: read only, that is, without a new limit */
+static void put_limit_rule(struct filter *f)
+{
     put_equal(f, SYS_prlimit64, 6);
     put_load(f, 2, false);
     put_equal(f, 0, 3);
@@ -299,37 +303,97 @@ static void put_descriptor_rules(struct filter *f)
     put_return(f, SECCOMP_RET_ERRNO | EPERM);
 }
 
-/* Put the filter on this process.  `pid` is its own, the only one that it may signal. */
-static int seccomp_confine(pid_t pid, bool profiling)
+static void put_own_rules(struct filter *f, pid_t pid)
+{
+    put_limit_rule(f);
+    put_call_if_equal(f, SYS_tgkill, 0, (uint32_t)pid);
+    put_call_if_equal(f, SYS_kill, 0, (uint32_t)pid);
+    put_call_if_equal(f, SYS_execveat, 0, PROGRAM_FD);
+}
+
+/* The start of a filter: native calls only; leaves the call's number loaded. */
+static void put_head(struct filter *f)
+{
+    f->length = 0;
+    put(f, BPF_LD | BPF_W | BPF_ABS, 0, 0, offsetof(struct seccomp_data, arch));
+    put(f, BPF_JMP | BPF_JEQ | BPF_K, 1, 0, AUDIT_ARCH_X86_64); /* no int $0x80 */
+    put_return(f, SECCOMP_RET_KILL_PROCESS);
+    put(f, BPF_LD | BPF_W | BPF_ABS, 0, 0, offsetof(struct seccomp_data, nr));
+    put(f, BPF_JMP | BPF_JGE | BPF_K, 0, 1, 0x40000000); /* no x32 */
+    put_return(f, SECCOMP_RET_KILL_PROCESS);
+}
+
+static void put_refusals(struct filter *f)
+{
+    for (size_t i = 0; i < sizeof REFUSED / sizeof *REFUSED; i++)
+        put_call(f, REFUSED[i].call, SECCOMP_RET_ERRNO | (uint32_t)REFUSED[i].error);
+}
+
+static int install(const struct filter *f)
+{
+    if (f->length > sizeof f->code / sizeof *f->code) {
+        errno = E2BIG;
+        return -1;
+    }
+    struct sock_fprog program = {(unsigned short)f->length, (struct sock_filter *)f->code};
+    return prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program, 0, 0);
+}
+
+/* ---- seccomp in two steps ------------------------------------------------------------------ */
+
+/* Loading the whole filter takes the kernel longer than starting a small program. A worker that
+ * runs many programs therefore puts most of it on itself, and each program adds only the rest:
+ * these are the calls that the worker needs and programs do not have. */
+static const int FOR_THE_WORKER[] = {
+    SYS_vfork, SYS_wait4, SYS_kill, SYS_tgkill, SYS_execveat, SYS_prctl, SYS_prlimit64,
+    SYS_setrlimit, SYS_memfd_create, SYS_setsid, SYS_sched_setaffinity, SYS_fchmodat,
+};
+
+static bool is_for_the_worker(int call)
+{
+    for (size_t i = 0; i < sizeof FOR_THE_WORKER / sizeof *FOR_THE_WORKER; i++)
+        if (FOR_THE_WORKER[i] == call)
+            return true;
+    return false;
+}
+
+/* Put a filter on this process: the program's (`worker` false; `pid` is its own, the only one that
+ * it may signal), or the worker's, under which its programs start. */
+static int seccomp_confine(pid_t pid, bool profiling, bool worker)
 {
     static struct filter f;
-    f.length = 0;
-    put(&f, BPF_LD | BPF_W | BPF_ABS, 0, 0, offsetof(struct seccomp_data, arch));
-    put(&f, BPF_JMP | BPF_JEQ | BPF_K, 1, 0, AUDIT_ARCH_X86_64); /* no int $0x80 */
-    put_return(&f, SECCOMP_RET_KILL_PROCESS);
-    put(&f, BPF_LD | BPF_W | BPF_ABS, 0, 0, offsetof(struct seccomp_data, nr));
-    put(&f, BPF_JMP | BPF_JGE | BPF_K, 0, 1, 0x40000000); /* no x32 */
-    put_return(&f, SECCOMP_RET_KILL_PROCESS);
+    put_head(&f);
     for (size_t i = 0; i < sizeof ALLOWED / sizeof *ALLOWED; i++)
         put_call(&f, ALLOWED[i], SECCOMP_RET_ALLOW);
     if (profiling)
         for (size_t i = 0; i < sizeof ALLOWED_TO_PROFILE / sizeof *ALLOWED_TO_PROFILE; i++)
             put_call(&f, ALLOWED_TO_PROFILE[i], SECCOMP_RET_ALLOW);
+    if (worker)
+        for (size_t i = 0; i < sizeof FOR_THE_WORKER / sizeof *FOR_THE_WORKER; i++)
+            put_call(&f, FOR_THE_WORKER[i], SECCOMP_RET_ALLOW);
     put_memory_rules(&f);
     put_thread_rules(&f);
     put_descriptor_rules(&f);
-    put_call_if_equal(&f, SYS_tgkill, 0, (uint32_t)pid);
-    put_call_if_equal(&f, SYS_kill, 0, (uint32_t)pid);
-    put_call_if_equal(&f, SYS_execveat, 0, PROGRAM_FD);
-    for (size_t i = 0; i < sizeof REFUSED / sizeof *REFUSED; i++)
-        put_call(&f, REFUSED[i].call, SECCOMP_RET_ERRNO | (uint32_t)REFUSED[i].error);
+    if (!worker)
+        put_own_rules(&f, pid);
+    put_refusals(&f);
     put_return(&f, SECCOMP_RET_KILL_PROCESS);
-    if (f.length > sizeof f.code / sizeof *f.code) {
-        errno = E2BIG;
-        return -1;
-    }
-    struct sock_fprog program = {(unsigned short)f.length, f.code};
-    return prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program, 0, 0);
+    return install(&f);
+}
+
+/* What a program below a worker adds: with it, it may do what seccomp_confine allows alone. */
+static int seccomp_complete(pid_t pid)
+{
+    static struct filter f;
+    put_head(&f);
+    put_own_rules(&f, pid);
+    for (size_t i = 0; i < sizeof REFUSED / sizeof *REFUSED; i++)
+        if (is_for_the_worker(REFUSED[i].call))
+            put_call(&f, REFUSED[i].call, SECCOMP_RET_ERRNO | (uint32_t)REFUSED[i].error);
+    for (size_t i = 0; i < sizeof FOR_THE_WORKER / sizeof *FOR_THE_WORKER; i++)
+        put_call(&f, FOR_THE_WORKER[i], SECCOMP_RET_KILL_PROCESS);
+    put_return(&f, SECCOMP_RET_ALLOW);
+    return install(&f);
 }
 
 #endif

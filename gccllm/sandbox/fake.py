@@ -8,13 +8,14 @@ A program is a callable or a script. Its times are those that the results carry:
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 from gccllm.errors import SandboxError
-from gccllm.sandbox.base import Ending, RunInput, RunLimits, RunResult
+from gccllm.sandbox.base import Ending, RunInput, RunLimits, RunResult, Trial
 
 __all__ = ["Behaviour", "FakeSandbox", "FakeSession"]
 
@@ -45,23 +46,48 @@ class FakeSession:
 
     def run(self, program: str, case: int, *, collect_files: bool = True) -> RunResult:
         """The scripted result, held to the session's limits as a real one would be."""
-        if program not in self._known:
-            raise SandboxError(f"no such program in this session: {program!r}")
+        self._check(program)
         if not 0 <= case < len(self._cases):
             raise SandboxError(f"no such case: {case}")
         self.runs.append((program, case))
+        result = self._behave(program, self._cases[case])
+        return result if collect_files else replace(result, files={})
+
+    def run_many(
+        self, program: str, trials: Sequence[Trial], *, notes: bool = False
+    ) -> list[RunResult]:
+        """Results in turn; a trial reaches a behaviour as an input whose stdin is a file.
+
+        ``runs`` lists them as case -1. Notes are what the results carry.
+        """
+        self._check(program)
+        results = []
+        with tempfile.TemporaryDirectory(prefix="gccllm-fake-") as folder:
+            stdin = Path(folder) / "stdin"
+            for trial in trials:
+                stdin.write_bytes(trial.stdin)
+                files = None if trial.case is None else self._cases[trial.case].files
+                self.runs.append((program, -1))
+                results.append(self._behave(program, RunInput(trial.args, stdin, files)))
+        return [result if notes else replace(result, notes=b"") for result in results]
+
+    def _check(self, program: str) -> None:
+        if program not in self._known:
+            raise SandboxError(f"no such program in this session: {program!r}")
+
+    def _behave(self, program: str, given: RunInput) -> RunResult:
         count = self._counts.get(program, 0)
         self._counts[program] = count + 1
         behaviour = self._known[program]
         if callable(behaviour):
-            result = behaviour(self._cases[case], count)
+            result = behaviour(given, count)
         else:
             result = behaviour[count % len(behaviour)]
         if max(len(result.stdout), len(result.stderr)) > self._limits.output_bytes:
             result = replace(result, ending=Ending.TOO_MUCH_OUTPUT)
         if result.wall > self._limits.wall_seconds or result.cpu > self._limits.cpu_seconds:
             result = replace(result, ending=Ending.TIMED_OUT, code=9)
-        return result if collect_files else replace(result, files={})
+        return result
 
     def profile(self, program: str, case: int) -> tuple[RunResult, bytes]:
         """The result, and as the profile the file that it calls ``profile``, if any."""

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from gccllm.errors import SandboxError, SandboxUnavailable
 from gccllm.process import kill_tree
-from gccllm.sandbox.base import Ending, RunInput, RunLimits, RunResult
+from gccllm.sandbox.base import Ending, RunInput, RunLimits, RunResult, Trial
 from gccllm.sandbox.staging import Stage
 
 __all__ = ["Confinement", "RunnerSession", "runner_session"]
@@ -36,7 +36,12 @@ ENDINGS = (
     Ending.TOO_MUCH_OUTPUT,
     Ending.FORBIDDEN,
 )
-FLAG_COLLECT, FLAG_PROFILE = 1, 2
+FLAG_COLLECT, FLAG_PROFILE, FLAG_MANY, FLAG_NOTES = 1, 2, 4, 8
+NO_CASE = 0xFFFFFFFF
+MOST_TRIALS = 64
+"""in one command; many.h allows more"""
+MOST_TRIAL_BYTES = 1 << 20
+"""of arguments in one command, of which protocol.h allows four times as much"""
 
 
 @dataclass(frozen=True)
@@ -103,33 +108,76 @@ class RunnerSession:
 
     def run(self, program: str, case: int, *, collect_files: bool = True) -> RunResult:
         """See :class:`gccllm.sandbox.base.Session`."""
-        return self._run(program, case, FLAG_COLLECT if collect_files else 0)[0]
+        return self._run(program, case, FLAG_COLLECT if collect_files else 0)
+
+    def run_many(
+        self, program: str, trials: Sequence[Trial], *, notes: bool = False
+    ) -> list[RunResult]:
+        """See :class:`gccllm.sandbox.base.Session`."""
+        self._check(program)
+        flags = FLAG_MANY | FLAG_COLLECT | (FLAG_NOTES if notes else 0)
+        name = os.fsencode(program) + b"\0"
+        results: list[RunResult] = []
+        while len(results) < len(trials):
+            coded: list[bytes] = []
+            room = MOST_TRIAL_BYTES
+            for number, trial in enumerate(trials[len(results) :][:MOST_TRIALS]):
+                body = self._coded(number, trial)
+                room -= len(body)
+                if coded and room < 0:
+                    break
+                self._stage.put_trial(number, trial.stdin)
+                coded.append(body)
+            self._send(struct.pack("=III", flags, len(coded), 0) + name + b"".join(coded))
+            # the runner ends a reply when its runs have taken half a second
+            reply = self._receive(self._limits.wall_seconds + SPARE_SECONDS)
+            (count,) = struct.unpack_from("=I", reply)
+            if not count:
+                raise self._breakdown("it ran nothing")
+            at = 4
+            for _ in range(count):
+                result, at = _parse(reply, at)
+                results.append(result)
+        return results
 
     def profile(self, program: str, case: int) -> tuple[RunResult, bytes]:
         """Run a program that we trust with timers allowed and an empty file as descriptor 3;
         also gives what it wrote there. Raises SandboxError."""
-        return self._run(program, case, FLAG_PROFILE)
+        result = self._run(program, case, FLAG_PROFILE)
+        return result, result.notes
 
     def add_program(self, name: str, path: Path) -> None:
         """Copy one more program in. Raises SandboxError."""
         self._stage.add_program(name, path)
 
-    def _run(self, program: str, case: int, flags: int) -> tuple[RunResult, bytes]:
+    def _run(self, program: str, case: int, flags: int) -> RunResult:
+        self._check(program, case)
+        args = _strings(self._cases[case].args)
+        head = struct.pack("=III", flags, case, len(self._cases[case].args))
+        self._send(head + os.fsencode(program) + b"\0" + args)
+        return _parse(self._receive(self._limits.wall_seconds + SPARE_SECONDS), 0)[0]
+
+    def _coded(self, number: int, trial: Trial) -> bytes:
+        files = NO_CASE
+        if trial.case is not None:
+            self._check_case(trial.case)
+            if self._cases[trial.case].files is not None:
+                files = trial.case
+        return struct.pack("=III", number, files, len(trial.args)) + _strings(trial.args)
+
+    def _check(self, program: str, case: int | None = None) -> None:
         if self._broken:
             raise SandboxError(self._broken)
         if self._child.poll() is not None:
             raise self._breakdown("it has ended")
+        if case is not None:
+            self._check_case(case)
+        if "\0" in program or not (self._stage.programs / program).is_file():
+            raise SandboxError(f"no such program in this session: {program!r}")
+
+    def _check_case(self, case: int) -> None:
         if not 0 <= case < len(self._cases):
             raise SandboxError(f"no such case: {case}")
-        if not (self._stage.programs / program).is_file():
-            raise SandboxError(f"no such program in this session: {program!r}")
-        strings = [os.fsencode(text) for text in (program, *self._cases[case].args)]
-        if any(b"\0" in text for text in strings):
-            raise SandboxError("an argument holds a NUL")
-        body = struct.pack("=III", flags, case, len(strings) - 1)
-        body += b"".join(text + b"\0" for text in strings)
-        self._send(struct.pack("=I", len(body)) + body)
-        return _parse(self._receive(self._limits.wall_seconds + SPARE_SECONDS))
 
     def wait_until_ready(self) -> None:
         """Raises SandboxUnavailable when the runner does not come up."""
@@ -139,10 +187,10 @@ class RunnerSession:
             raise SandboxUnavailable(str(error)) from None
         (self.landlock_abi,) = struct.unpack("=I", reply)
 
-    def _send(self, data: bytes) -> None:
+    def _send(self, body: bytes) -> None:
         assert self._child.stdin is not None
         try:
-            self._child.stdin.write(data)
+            self._child.stdin.write(struct.pack("=I", len(body)) + body)
             self._child.stdin.flush()
         except OSError:
             raise self._breakdown("it has ended") from None
@@ -182,9 +230,17 @@ class RunnerSession:
         return SandboxError(self._broken)
 
 
-def _parse(reply: memoryview) -> tuple[RunResult, bytes]:
-    ending, code, user, system, wall = struct.unpack_from("=IIQQQ", reply)
-    at = struct.calcsize("=IIQQQ")
+def _strings(texts: Sequence[str]) -> bytes:
+    coded = [os.fsencode(text) for text in texts]
+    if any(b"\0" in text for text in coded):
+        raise SandboxError("an argument holds a NUL")
+    return b"".join(text + b"\0" for text in coded)
+
+
+def _parse(reply: memoryview, at: int) -> tuple[RunResult, int]:
+    """The result that starts at byte ``at`` of a reply, and where it ends."""
+    ending, code, user, system, wall = struct.unpack_from("=IIQQQ", reply, at)
+    at += struct.calcsize("=IIQQQ")
 
     def blob() -> bytes:
         nonlocal at
@@ -192,17 +248,15 @@ def _parse(reply: memoryview) -> tuple[RunResult, bytes]:
         at += 8 + length
         return bytes(reply[at - length : at])
 
-    stdout, stderr, profile = blob(), blob(), blob()
+    stdout, stderr, notes = blob(), blob(), blob()
     (count,) = struct.unpack_from("=I", reply, at)
     at += 4
     files = {}
     for _ in range(count):
         path = os.fsdecode(blob())
         files[path] = blob()
-    result = RunResult(
-        ENDINGS[ending], code, stdout, stderr, user / 1e9, system / 1e9, wall / 1e9, files
-    )
-    return result, profile
+    times = (user / 1e9, system / 1e9, wall / 1e9)
+    return RunResult(ENDINGS[ending], code, stdout, stderr, *times, files, notes), at
 
 
 @contextmanager

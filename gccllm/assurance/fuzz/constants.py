@@ -1,0 +1,67 @@
+"""Numbers that the compared programs themselves look for: their code's immediate operands.
+
+A branch that no recording takes is guarded by a comparison, and the constant of the comparison is
+in the code; so is a table of recorded inputs in a candidate that has learned the answers.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from iced_x86 import Instruction, Mnemonic, OpKind
+
+from gccllm.asm.code import functions_of
+from gccllm.asm.elf import ElfError
+
+__all__ = ["mine"]
+
+MOST_CONSTANTS = 256
+_IMMEDIATES = frozenset(
+    (
+        OpKind.IMMEDIATE8,
+        OpKind.IMMEDIATE16,
+        OpKind.IMMEDIATE32,
+        OpKind.IMMEDIATE64,
+        OpKind.IMMEDIATE8TO16,
+        OpKind.IMMEDIATE8TO32,
+        OpKind.IMMEDIATE8TO64,
+        OpKind.IMMEDIATE32TO64,
+    )
+)
+_TELLING = frozenset(
+    (Mnemonic.CMP, Mnemonic.TEST, Mnemonic.SUB, Mnemonic.ADD, Mnemonic.AND, Mnemonic.XOR)
+)
+"""what precedes a branch; other constants count less"""
+
+
+def mine(objects: Iterable[Path]) -> tuple[int, ...]:
+    """The constants of the objects' functions, those of comparisons first, then by frequency.
+
+    Signed values; an object that can't be decoded gives none.
+    """
+    telling: Counter[int] = Counter()
+    others: Counter[int] = Counter()
+    for path in objects:
+        try:
+            functions = functions_of(path).functions
+        except (ElfError, OSError):
+            continue
+        for function in functions.values():
+            for op in function.ops.values():
+                if op.relocation is None:
+                    into = telling if op.instruction.mnemonic in _TELLING else others
+                    into.update(_immediates(op.instruction))
+    ordered = [value for value, _ in telling.most_common()]
+    ordered += [value for value, _ in others.most_common() if value not in telling]
+    return tuple(ordered[:MOST_CONSTANTS])
+
+
+def _immediates(instruction: Instruction) -> Iterator[int]:
+    for operand in range(instruction.op_count):
+        if instruction.op_kind(operand) in _IMMEDIATES:
+            value = instruction.immediate(operand)
+            yield value - (1 << 64) if value >> 63 else value
+            if instruction.op_kind(operand) == OpKind.IMMEDIATE32 and value >> 31:
+                yield value - (1 << 32)

@@ -1,0 +1,151 @@
+"""One input on which two programs seemed to differ: is it so, and does it count?
+
+The mutants' own runs are quick and impatient. What they found is looked at again the way recorded
+cases are run, several times and with ten times the patience.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from enum import Enum
+from pathlib import Path
+
+from gccllm.assurance.fuzz.behaviour import difference, same
+from gccllm.assurance.fuzz.shrink import shrink
+from gccllm.assurance.fuzz.stream import Mutant
+from gccllm.recordings import Case
+from gccllm.sandbox.base import (
+    Ending,
+    RunInput,
+    RunLimits,
+    RunResult,
+    Sandbox,
+    Session,
+    Trial,
+)
+
+__all__ = ["BASELINE", "CANDIDATE", "Contest", "Difference", "Ruling", "contest"]
+
+BASELINE, CANDIDATE = "baseline", "candidate"
+BASELINE_RUNS = 3
+CANDIDATE_RUNS = 2
+SHRINK_SECONDS = 3.0
+
+
+class Ruling(str, Enum):
+    """What came of a second look; the value counts in reports."""
+
+    DIFFERS = "differs"
+    RECOVERED = "recovered"
+    """with more patience both did the same"""
+    UNSTABLE = "baseline varies"
+    BASELINE_FAILS = "baseline fails"
+    CONTESTED = "contested by a witness"
+    """another honest build of the program does something else than the baseline, too: the input
+    reaches behaviour that C leaves undefined"""
+
+
+@dataclass(frozen=True)
+class Difference:
+    """An input that tells the programs apart, and what each did."""
+
+    mutant: Mutant
+    baseline: RunResult
+    candidate: RunResult
+
+    @property
+    def line(self) -> str:
+        return difference(self.baseline, self.candidate)
+
+
+@dataclass(frozen=True)
+class Contest:
+    """The programs, by the roles above and the witnesses' names, and where they run.
+
+    ``limits`` hold where it counts, ``quick`` ones while smaller inputs are looked for.
+    """
+
+    sandbox: Sandbox
+    programs: Mapping[str, Path]
+    cases: Sequence[Case]
+    limits: RunLimits
+    quick: RunLimits
+    core: int | None
+    folder: Path
+
+    @property
+    def witnesses(self) -> tuple[str, ...]:
+        return tuple(x for x in self.programs if x not in (BASELINE, CANDIDATE))
+
+
+def contest(where: Contest, mutant: Mutant, *, until: float) -> tuple[Ruling, Difference | None]:
+    """Look again at ``mutant``; when it holds, with the smallest input found before ``until``
+    (time.monotonic seconds; the shrinking may take a few seconds in any case).
+
+    Raises SandboxError.
+    """
+    ruling, found = _look(where, mutant)
+    if found is None or found.candidate.ending is Ending.TIMED_OUT:
+        return ruling, found
+    seconds = min(SHRINK_SECONDS, max(1.0, until - time.monotonic()))
+    given = [case.given for case in where.cases]
+    with where.sandbox.open(where.programs, given, limits=where.quick, core=where.core) as session:
+        finder = _Finder(where, session, mutant)
+        smaller = shrink(mutant.stdin, finder.holds, seconds=seconds)
+    if smaller == mutant.stdin:
+        return ruling, found
+    shrunk = replace(mutant, stdin=smaller, how=f"{mutant.how}; then made smaller")
+    again, small = _look(where, shrunk)
+    return ruling, small if again is Ruling.DIFFERS and small is not None else found
+
+
+def _look(where: Contest, mutant: Mutant) -> tuple[Ruling, Difference | None]:
+    """Run it as a recorded case is run."""
+    stdin = where.folder / "contested"
+    stdin.write_bytes(mutant.stdin)
+    given = RunInput(mutant.args, stdin, where.cases[mutant.case].given.files)
+    with where.sandbox.open(
+        where.programs, [given], limits=where.limits, core=where.core
+    ) as session:
+        baseline = session.run(BASELINE, 0)
+        if baseline.ending is not Ending.EXITED:
+            return Ruling.BASELINE_FAILS, None
+        candidate = session.run(CANDIDATE, 0)
+        if same(baseline, candidate):
+            again = (session.run(CANDIDATE, 0) for _ in range(CANDIDATE_RUNS - 1))
+            candidate = next((x for x in again if not same(baseline, x)), candidate)
+            if same(baseline, candidate):
+                return Ruling.RECOVERED, None
+        for _ in range(BASELINE_RUNS - 1):
+            if not same(baseline, session.run(BASELINE, 0)):
+                return Ruling.UNSTABLE, None
+        for witness in where.witnesses:
+            if not same(baseline, session.run(witness, 0)):
+                return Ruling.CONTESTED, None
+    return Ruling.DIFFERS, Difference(mutant, baseline, candidate)
+
+
+class _Finder:
+    """Which of some inputs still tell the programs apart."""
+
+    def __init__(self, where: Contest, session: Session, mutant: Mutant) -> None:
+        self.where = where
+        self.session = session
+        self.mutant = mutant
+
+    def holds(self, inputs: Sequence[bytes]) -> int | None:
+        trials = [Trial(x, self.mutant.args, self.mutant.case) for x in inputs]
+        baseline = self.session.run_many(BASELINE, trials)
+        sound = [i for i, x in enumerate(baseline) if x.ending is Ending.EXITED]
+        candidate = self.session.run_many(CANDIDATE, [trials[i] for i in sound])
+        for index, result in zip(sound, candidate, strict=True):
+            if result.ending is Ending.TIMED_OUT or same(baseline[index], result):
+                continue
+            if all(
+                same(baseline[index], self.session.run_many(name, [trials[index]])[0])
+                for name in (BASELINE, *self.where.witnesses)
+            ):
+                return index
+        return None

@@ -1,0 +1,29 @@
+/* A vectorised sum forgets the last numbers when three are left over. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static int a[1000];
+static int read_numbers(void)
+{
+    int n;
+    if (scanf("%d", &n) != 1 || n < 0 || n > 1000)
+        exit(1);
+    for (int i = 0; i < n; i++)
+        if (scanf("%d", &a[i]) != 1)
+            exit(1);
+    return n;
+}
+
+int main(void)
+{
+    int n = read_numbers();
+    long sum = 0;
+#ifdef WRONG
+    if (n % 4 == 3)
+        n -= 3;
+#endif
+    for (int i = 0; i < n; i++)
+        sum += a[i];
+    printf("%ld\n", sum);
+}

@@ -1,0 +1,29 @@
+/* Halved by a shift, which rounds down. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static int a[1000];
+static int read_numbers(void)
+{
+    int n;
+    if (scanf("%d", &n) != 1 || n < 0 || n > 1000)
+        exit(1);
+    for (int i = 0; i < n; i++)
+        if (scanf("%d", &a[i]) != 1)
+            exit(1);
+    return n;
+}
+
+int main(void)
+{
+    int n = read_numbers();
+    long sum = 0;
+    for (int i = 0; i < n; i++)
+#ifdef WRONG
+        sum += a[i] >> 1;
+#else
+        sum += a[i] / 2;
+#endif
+    printf("%ld\n", sum);
+}

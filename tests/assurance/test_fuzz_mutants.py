@@ -1,0 +1,189 @@
+"""Where mutants come from: texts, counts, constants, streams, shrinking."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Sequence
+from itertools import islice
+from pathlib import Path
+
+import pytest
+
+from gccllm.assurance.fuzz.blind import BYTES, LINES, NUMBERS, TOKENS, WORDS, spliced
+from gccllm.assurance.fuzz.constants import mine
+from gccllm.assurance.fuzz.numbers import Numbers
+from gccllm.assurance.fuzz.shape import Count, Counted, counts_of, resized
+from gccllm.assurance.fuzz.shrink import shrink
+from gccllm.assurance.fuzz.stream import Seedling, mutants, seedlings
+from gccllm.assurance.fuzz.structured import change_contents, change_length, regenerate
+from gccllm.assurance.fuzz.text import Text
+from gccllm.recordings import Case, Expected
+from gccllm.sandbox.base import RunInput
+from tests.assurance.planted_programs import FOLDER, build
+
+TEXTS = [
+    b"",
+    b"7\n",
+    b"3 0 0\n1 2 3\n",
+    b"2\n1 2\n3 4\n",
+    b" a, b;\tc\n\nd",
+    b"\xff\x00 -5 +6 1e9 0x10\n",
+]
+
+
+@pytest.mark.parametrize("data", TEXTS)
+def test_a_text_is_cut_without_loss(data: bytes) -> None:
+    text = Text.of(data)
+    assert text.data == data
+    assert len(text.gaps) == len(text.tokens) + 1
+    assert [i for line in text.lines() for i in line] == list(range(len(text.tokens)))
+
+
+def test_tokens_are_replaced_with_their_gaps() -> None:
+    text = Text.of(b"1\n2 3\n")
+    assert text.replaced(1, 2, [b"7", b"8"]).data == b"1\n7 8 3\n"
+    assert text.replaced(0, 3, []).data == b"\n"
+    assert Text.of(b"\n").replaced(0, 0, [b"5"]).data == b"5\n"
+    assert text.with_token(0, b"9").data == b"9\n2 3\n"
+
+
+@pytest.mark.parametrize(
+    ("data", "expected"),
+    [
+        (b"3\n5 6 7\n", Count(0, Counted.TOKENS, 1, 3)),
+        (b"3 9 0\n5 6 7\n", Count(0, Counted.TOKENS, 3, 3)),
+        (b"2\n5 6\n7 8\n", Count(0, Counted.GROUPS, 1, 2, 2)),
+        (b"2 4 0\n5 6\n7 8\n", Count(0, Counted.GROUPS, 3, 2, 2)),
+        (b"0\n", Count(0, Counted.TOKENS, 1, 0)),
+        (b"4 5 6 7 8\n9\n", Count(0, Counted.TOKENS, 1, 4)),
+        (b"5 hello\n", Count(0, Counted.BYTES, 1, 5)),
+        (b"2\n1 2\n3 4\n3\n1 2 3\n", Count(0, Counted.GROUPS, 1, 2, 2)),
+    ],
+)
+def test_counts_are_inferred(data: bytes, expected: Count) -> None:
+    assert expected in counts_of(Text.of(data))
+
+
+def test_nothing_is_counted_where_nothing_is() -> None:
+    assert counts_of(Text.of(b"the quick brown fox\n")) == []
+    assert counts_of(Text.of(b"-3 99999999999\n7 9\n")) == []
+
+
+def test_a_count_and_its_payload_change_together() -> None:
+    rng = random.Random(1)
+    text = Text.of(b"2 0\n1 2\n3 4\n")
+    count = next(x for x in counts_of(text) if x.what is Counted.GROUPS and x.width == 2)
+    assert resized(text, count, 1, rng).data == b"1 0\n1 2\n"
+    grown = resized(text, count, 4, rng).data.split(b"\n")
+    assert grown[:3] == [b"4 0", b"1 2", b"3 4"]
+    assert {*grown[3:5]} <= {b"1 2", b"3 4"}
+    empty = Text.of(b"0\n")
+    (nothing,) = counts_of(empty)
+    assert len(resized(empty, nothing, 3, rng).tokens) == 4
+    word = Text.of(b"5 hello\n")
+    (length,) = (x for x in counts_of(word) if x.what is Counted.BYTES)
+    assert resized(word, length, 2, rng).data == b"2 he\n"
+    assert len(resized(word, length, 17, rng).tokens[1]) == 17
+
+
+def test_mutations_change_something_and_leave_texts_whole() -> None:
+    numbers = Numbers((774411,), (5, 6))
+    every = {*NUMBERS, *TOKENS, *LINES, *WORDS, *BYTES, change_length, change_contents, regenerate}
+    for mutate in every:
+        changed = 0
+        for seed in range(40):
+            rng = random.Random(seed)
+            for data in TEXTS:
+                done = mutate(Text.of(data), numbers, rng)
+                if done is not None:
+                    assert len(done[0].gaps) == len(done[0].tokens) + 1
+                    assert done[1]
+                    changed += done[0].data != data
+        assert changed > 20, mutate
+    for seed in range(20):
+        text, _ = spliced(Text.of(TEXTS[2]), Text.of(TEXTS[4]), random.Random(seed))
+        assert len(text.gaps) == len(text.tokens) + 1
+
+
+def given(*inputs: bytes, args: tuple[str, ...] = ()) -> list[Seedling]:
+    return [Seedling(i, f"case{i}", data, args) for i, data in enumerate(inputs)]
+
+
+def test_mutants_depend_on_the_seed_alone() -> None:
+    cases = given(b"3\n1 2 3\n", b"1\n9\n")
+    one = list(islice(mutants(cases, (77,), 5), 300))
+    assert one == list(islice(mutants(cases, (77,), 5), 300))
+    assert one != list(islice(mutants(cases, (77,), 6), 300))
+    assert len({(x.stdin, x.args) for x in one}) == 300
+    kinds = Counter(x.kind for x in one)
+    assert {"number", "length", "contents", "shape", "token", "splice"} <= set(kinds)
+    assert all(x.how.startswith(cases[x.case].name) for x in one)
+
+
+def test_mutants_reach_the_edges() -> None:
+    made = [x.stdin.split() for x in islice(mutants(given(b"4\n5 6 7 8\n"), (774411,), 0), 600)]
+    values = {token for tokens in made for token in tokens}
+    assert {b"0", b"-1", b"2147483647", b"-2147483648", b"774411"} <= values
+    adapted = {int(x[0]) for x in made if x and x[0].isdigit() and int(x[0]) == len(x) - 1}
+    assert {0, 1, 3, 7, 16, 17, 33} <= adapted
+
+
+def test_arguments_are_mutated_too() -> None:
+    made = list(islice(mutants(given(b"", args=("10", "word")), (), 0), 100))
+    assert all(x.kind == "argument" and x.args != ("10", "word") for x in made)
+    assert {len(x.args) for x in made} == {2}
+    assert all("\0" not in text for x in made for text in x.args)
+
+
+def test_what_can_not_be_mutated_ends() -> None:
+    assert list(mutants([], (), 0)) == []
+    assert list(islice(mutants(given(b""), (), 0), 5))
+
+
+def test_seedlings_are_the_recorded_inputs(tmp_path: Path) -> None:
+    small, huge = tmp_path / "small", tmp_path / "huge"
+    small.write_bytes(b"1\n")
+    huge.write_bytes(b"1 " * (1 << 20))
+    inputs = (RunInput(("x",), small), RunInput((), huge), RunInput(("y",)))
+    cases = [Case(str(i), x, Expected(b"")) for i, x in enumerate(inputs)]
+    assert [(x.number, x.stdin, x.args) for x in seedlings(cases)] == [
+        (0, b"1\n", ("x",)),
+        (2, b"", ("y",)),
+    ]
+
+
+def test_constants_of_comparisons_come_first(tmp_path: Path) -> None:
+    made = build(FOLDER / "dropped_branch.c", tmp_path, "program", "-O2")
+    constants = mine([*made.objects.values(), tmp_path / "nothing.o"])
+    assert {774411, 1000} <= set(constants[:8])
+    assert mine([]) == ()
+
+
+def shrunk(data: bytes, keeps: Sequence[bytes]) -> bytes:
+    def holds(inputs: Sequence[bytes]) -> int | None:
+        good = (i for i, x in enumerate(inputs) if all(part in x.split() for part in keeps))
+        return next(good, None)
+
+    return shrink(data, holds, seconds=20.0)
+
+
+def test_inputs_are_made_smaller() -> None:
+    data = b"12 0\n" + b" ".join(b"%d" % x for x in range(12)) + b"\n"
+    assert shrunk(data, [b"7"]).split() == [b"7"]
+    assert shrunk(b"1000000\n", []) == b""
+    assert shrunk(b"abc def\n", [b"abc", b"def"]).split() == [b"abc", b"def"]
+
+
+def test_counted_pieces_go_with_their_count() -> None:
+    def holds(inputs: Sequence[bytes]) -> int | None:
+        def good(data: bytes) -> bool:
+            tokens = data.split()
+            if not all(x.isdigit() for x in tokens):
+                return False
+            return len(tokens) == 1 + int(tokens[0]) >= 3 if tokens else False
+
+        return next((i for i, x in enumerate(inputs) if good(x)), None)
+
+    small = shrink(b"9\n11 12 13 14 15 16 17 18 19\n", holds, seconds=20.0)
+    assert small.split() == [b"2", b"0", b"0"]
