@@ -56,7 +56,7 @@ model: setup-train
 	$(TRAIN) data packages --out $(PAIRS)/packages --no-compilers --keep-share 1
 	test -d $(MODEL)/tokenizer || $(TRAIN) tokenizer --data $(PAIRS) --out $(MODEL)/tokenizer
 	test -d $(MODEL)/sft/model || $(TRAIN) sft --data $(PAIRS) --tokenizer $(MODEL)/tokenizer \
-	    --out $(MODEL)/sft --hours $(SFT_HOURS) --prompt-weight 0.05 --recast 0.7
+	    --out $(MODEL)/sft --hours $(SFT_HOURS) --prompt-weight 0.02 --recast 0.6
 	test -d $(MODEL)/ppo/model || $(TRAIN) ppo --model $(MODEL)/sft/model --tasks $(MODEL)/tasks \
 	    --programs 400 --out $(MODEL)/ppo --hours $(PPO_HOURS)
 	$(TRAIN) export --model $(MODEL)/ppo/model --out gccllm/models/mini --check $(PAIRS) --prompts 500

@@ -1,4 +1,4 @@
-"""Two steps of PPO on verl with the real judge, and two more from the checkpoint."""
+"""Two steps of PPO on verl with the real judge, more from the checkpoint, and an end when asked."""
 
 from __future__ import annotations
 
@@ -118,3 +118,11 @@ def test_two_steps_and_two_more(trained_run: Path, tasks: list[Task], tmp_path: 
     kinds = [(x["kind"], x["step"]) for x in read_metrics(out / "metrics.jsonl")]
     assert [x for x in kinds if x[0] == "train"] == [("train", 1), ("train", 2), ("train", 3)]
     assert train(model, tasks, out, more).finished
+
+    def enough() -> bool:
+        return any(x["step"] >= 4 for x in read_metrics(out / "metrics.jsonl"))
+
+    many = Settings(**{**SMALL.__dict__, "steps": 500, "every": 100})
+    done = train(model, tasks, out, many, stop=enough)
+    assert not done.finished
+    assert 4 <= done.steps <= 6, "it ends after the step that runs, with a checkpoint"

@@ -61,7 +61,8 @@ def main(path: Path) -> None:
         def run(self, config: Any) -> None:
             from trainer.on_verl.parts import TimedTrainer
 
-            legacy.RayPPOTrainer = TimedTrainer
+            # Ray carries verl's class here with globals of its own, which are not the module's.
+            runner.run.__globals__["RayPPOTrainer"] = TimedTrainer
             super().run(config)
 
     run_ppo(config, task_runner_class=ray.remote(num_cpus=1)(Runner))
