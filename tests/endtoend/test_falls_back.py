@@ -224,7 +224,11 @@ def test_kill_nine_in_the_middle(project: Project, victim: str) -> None:
     out, err = build.communicate(timeout=60)
     assert killed
     assert (build.returncode, out, err) == (0, b"", b"")
-    assert project.built == project.expected
+    if project.built != project.expected:
+        # The runner that was killed was measuring something that can be done without.
+        assert victim == "runner"
+        slow = project.run_program(project.tree / "slow", "1500000")
+        assert slow == project.run_program(project.tree / "gcc", "1500000")
     assert project.left_behind() == []
     time.sleep(0.2)
     assert not [x for x in _descendants() if str(project.temporary) in x]
