@@ -30,7 +30,21 @@ from gccllm.asm.code import Op, register_name
 if TYPE_CHECKING:
     from iced_x86._iced_x86_py import Register as RegisterId
 
-__all__ = ["Effect", "Memory", "effect_of", "full_name", "mnemonic_of"]
+__all__ = ["IMMEDIATES", "Effect", "Memory", "effect_of", "full_name", "mnemonic_of"]
+
+IMMEDIATES = frozenset(
+    (
+        OpKind.IMMEDIATE8,
+        OpKind.IMMEDIATE16,
+        OpKind.IMMEDIATE32,
+        OpKind.IMMEDIATE64,
+        OpKind.IMMEDIATE8TO16,
+        OpKind.IMMEDIATE8TO32,
+        OpKind.IMMEDIATE8TO64,
+        OpKind.IMMEDIATE32TO64,
+    )
+)
+"""the kinds of operands that are numbers in the instruction"""
 
 _SCALAR = re.compile(
     r"v?(?:add|sub|mul|div|sqrt|min|max|mov|ucomi|comi|cvtt?(?:ss|sd)2(?:si|ss|sd)|rcp|rsqrt|cmp"

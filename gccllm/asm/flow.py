@@ -21,7 +21,7 @@ from iced_x86 import (
 
 from gccllm.asm.code import FunctionCode, ObjectCode, Op, branch_target, register_name
 
-__all__ = ["Finding", "findings"]
+__all__ = ["NEVER_RETURN", "Finding", "findings"]
 
 Finding = tuple[str, str]
 """(kind, one line of detail); kinds: callee-saved, stack-balance, direction-flag, vzeroupper"""
@@ -29,7 +29,7 @@ Finding = tuple[str, str]
 _Value = tuple[str, "str | int"] | None
 _CALLEE_SAVED = ("rbx", "rbp", "r12", "r13", "r14", "r15")
 _GENERAL = (*_CALLEE_SAVED, *"rax rcx rdx rsi rdi rsp r8 r9 r10 r11".split())
-_NEVER_RETURN = frozenset(
+NEVER_RETURN = frozenset(
     "abort exit _exit _Exit __assert_fail __stack_chk_fail __fortify_fail __chk_fail longjmp "
     "_longjmp siglongjmp __longjmp_chk err errx pthread_exit quick_exit".split()
 )
@@ -119,7 +119,7 @@ class _Flow:
 
     def _never_returns(self, op: Op) -> bool:
         if op.relocation is not None and op.relocation.symbol.section == 0:
-            return op.relocation.symbol.name in _NEVER_RETURN
+            return op.relocation.symbol.name in NEVER_RETURN
         place = branch_target(op)
         callee = self.unit.functions.get(self.unit.starts.get(place or (0, 0), ""))
         return callee is not None and not callee.returns

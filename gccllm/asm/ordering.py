@@ -40,13 +40,13 @@ def ordered(lines: Sequence[str]) -> list[str]:
     scale, in the order in which ``lines`` first name them. What compares for more than one jump,
     and two registers that are new in one place, stay as they are."""
     out: list[str] = []
-    seen: dict[str, None] = {}
+    seen: dict[str, int] = {}
+    """register → how many were named before it"""
 
     def first(one: str, other: str) -> bool:
         """Whether ``one`` is known to come before ``other``."""
-        places = list(seen)
         a, b = (next(registers_in(x), x) for x in (one, other))
-        return a in seen and (b not in seen or places.index(a) < places.index(b))
+        return a in seen and seen[a] < seen.get(b, len(seen))
 
     jumps: dict[int, str] = {}
     for at, line in enumerate(lines):
@@ -62,6 +62,6 @@ def ordered(lines: Sequence[str]) -> list[str]:
         else:
             new = _SUM.sub(lambda m: f"{m[2]},{m[1]}" if first(m[2], m[1]) else m[0], new)
         for register in registers_in(new):
-            seen.setdefault(register)
+            seen.setdefault(register, len(seen))
         out.append(new)
     return out

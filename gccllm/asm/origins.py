@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from iced_x86 import Instruction, OpKind
 
-from gccllm.asm.effects import Effect, Memory, full_name, mnemonic_of
+from gccllm.asm.effects import IMMEDIATES, Effect, Memory, full_name, mnemonic_of
 from gccllm.asm.line_code import LineCode
 from gccllm.asm.region_model import Pointer, Relation, Slot
 
@@ -20,16 +20,6 @@ __all__ = ["Origins", "origins"]
 
 _LOADED = "*"
 """the origin of what comes from memory that is not the stack frame"""
-_IMMEDIATES = (
-    OpKind.IMMEDIATE8,
-    OpKind.IMMEDIATE16,
-    OpKind.IMMEDIATE32,
-    OpKind.IMMEDIATE64,
-    OpKind.IMMEDIATE8TO16,
-    OpKind.IMMEDIATE8TO32,
-    OpKind.IMMEDIATE8TO64,
-    OpKind.IMMEDIATE32TO64,
-)
 _Values = dict[str, frozenset[str]]
 _NONE: frozenset[str] = frozenset()
 
@@ -271,7 +261,7 @@ def _immediates(instruction: Instruction) -> list[int]:
     return [
         _signed(instruction.immediate(i))
         for i in range(instruction.op_count)
-        if instruction.op_kind(i) in _IMMEDIATES
+        if instruction.op_kind(i) in IMMEDIATES
     ]
 
 

@@ -8,7 +8,7 @@ flags (mov, lea and jrcxz only), so it needs no timer, which the sandbox would r
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from gccllm.asm.lines import Line, classify, label_of, rename, split_statement, symbols_of
@@ -16,6 +16,7 @@ from gccllm.asm.objects import DataObject
 from gccllm.asm.region_model import Region
 from gccllm.asm.region_text import NewLines
 from gccllm.asm.unit import Unit
+from gccllm.harness.constants import constant, constant_label, symbols_of_data
 from gccllm.harness.tables import GENERAL, buffers_of, frame_phase, masks_of, origins_of, quads
 
 __all__ = ["Options", "Program", "Unrunnable", "build_program", "check_candidate"]
@@ -29,7 +30,6 @@ _FORBIDDEN = re.compile(
     r"(?:call|ret|leave|enter|int|syscall|sysenter|hlt|iret|lret|ljmp|lcall|in|out|ins|outs|cli|sti"
     r"|xbegin|xabort|wrfs|wrgs|swapgs|std|popf|wrpkru|senduipi)[bwlq]?$"
 )
-_NOT_DATA = frozenset(".section .type .size .align .p2align .globl .set .data .text .bss".split())
 _IMPLIED_VECTORS = re.compile(r"blendv|sha256rnds2|pcmp[ei]strm|pinsr|maskmov")
 
 
@@ -129,7 +129,7 @@ class _Builder:
             if data is None and name.startswith(".L"):
                 raise Unrunnable(f"{name} is not a datum")
             if data is not None and data.read_only:
-                if any(True for i in data.lines for _ in self._named(i)):
+                if any(True for _ in symbols_of_data(self.unit, data)):
                     raise Unrunnable(f"{name} holds addresses")
                 constants.append(data.names[0])
             else:
@@ -140,13 +140,6 @@ class _Builder:
 
     def _datum(self, name: str) -> DataObject | None:
         return self.unit.objects.get(self.unit.aliases.get(name, name))
-
-    def _named(self, index: int) -> Iterator[tuple[str, str]]:
-        """Symbols in a line of data."""
-        if self.unit.kinds[index] is Line.DIRECTIVE:
-            word, operands = split_statement(self.unit.lines[index])
-            if word.strip() not in _NOT_DATA:
-                yield from symbols_of(operands)
 
     def build(self) -> Program:
         self._add(0, ["\t.text", *self._enter(), *self._leave()])
@@ -209,7 +202,7 @@ class _Builder:
             data = self._datum(symbol)
             names[symbol] = self._symbol(symbol)
             if data is not None and data.read_only:
-                names[symbol] = f".Lc_{self.unit.aliases.get(symbol, symbol).lstrip('.')}"
+                names[symbol] = constant_label(self.unit.aliases.get(symbol, symbol))
         out = ["\t.p2align 4", f"gl_v{position}:"]
         if not lines.starts_at_top:
             out.append(f"\tjmp\t{names['L0']}")
@@ -271,7 +264,7 @@ class _Builder:
         names = "config buffers origins relations immediates masks code".split()
         out = ["\t.section\t.rodata", "\t.p2align 6"]
         for first in self.constants:
-            out += self._constant(first)
+            out += constant(self.unit, first)
         out += [f"\t.globl\tgl_{n}" for n in names]
         out.append("\t.p2align 6")
         out += quads("gl_config", config)
@@ -284,17 +277,6 @@ class _Builder:
         codes = [f"gl_v{i}" for i in range(len(self.versions))]
         out += quads("gl_code", [*codes, "gl_guard"])
         return [*out, '\t.section\t.note.GNU-stack,"",@progbits']
-
-    def _constant(self, first: str) -> list[str]:
-        data = self.unit.objects[first]
-        out = [f"\t.p2align {max(data.alignment.bit_length() - 1, 0)}"]
-        out += [f".Lc_{n.lstrip('.')}:" for n in data.names]
-        for index in data.lines:
-            if self.unit.kinds[index] is Line.DIRECTIVE:
-                word = split_statement(self.unit.lines[index])[0].strip()
-                if word not in _NOT_DATA:
-                    out.append(self.unit.lines[index])
-        return out
 
 
 _COUNTDOWN = (

@@ -4,7 +4,7 @@
 verl's own parts do the rest. ``RegionAgent`` is its single-turn agent, except that a row may ask
 for the greedy answer; ``RegionRewards`` is its reward manager, except that special tokens are kept
 (``<|keep|>`` is an answer) and that the reward comes from the service beside Ray;
-``TimedTrainer`` is its trainer, except that it also ends when its time is over.
+``end_when_asked`` makes its trainer end when the time is over.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from trainer.on_verl.names import SOCKET_VARIABLE, STOP_VARIABLE, UNTIL_VARIABLE
 from trainer.ppo.reward import SCORE_KEYS, unjudged
 from trainer.ppo.text import answer_of
 
-__all__ = ["RegionAgent", "RegionRewards", "TimedTrainer"]
+__all__ = ["RegionAgent", "RegionRewards", "end_when_asked"]
 
 MOST_LINE = 1 << 20
 ASK_SECONDS = 3600.0
@@ -82,19 +82,20 @@ class RegionRewards(RewardManagerBase):
         return found
 
 
-class TimedTrainer(RayPPOTrainer):
-    """Its last step is the one in which the time is over or it was asked to stop."""
+def end_when_asked() -> None:
+    """Give verl's trainer, in this process, a last step: that in which the time is over or it was
+    asked to stop. On its own class, for verl's runner has a name of its own for that."""
 
-    @property
-    def total_training_steps(self) -> int:
+    def steps(self: Any) -> int:
         """How many steps there are in all; the current one when this is to be the last."""
-        step = getattr(self, "global_steps", 0)
+        step: int = getattr(self, "global_steps", 0)
         until = float(os.environ.get(UNTIL_VARIABLE) or "inf")
         stop = os.environ.get(STOP_VARIABLE)
         if step and (time.time() > until or (stop and Path(stop).exists())):
-            return min(step, self._steps)
-        return self._steps
+            return min(step, int(self._steps))
+        return int(self._steps)
 
-    @total_training_steps.setter
-    def total_training_steps(self, steps: int) -> None:
+    def set_steps(self: Any, steps: int) -> None:
         self._steps = steps
+
+    RayPPOTrainer.total_training_steps = property(steps, set_steps)

@@ -56,15 +56,12 @@ def main(path: Path) -> None:
     runner: Any = legacy.TaskRunner.__ray_metadata__.modified_class
 
     class Runner(runner):
-        """verl's, with our trainer in the place of its own."""
+        """verl's, whose trainer ends when it is asked to."""
 
         def run(self, config: Any) -> None:
-            from verl.trainer.ppo.ray_trainer import RayPPOTrainer
+            from trainer.on_verl.parts import end_when_asked
 
-            from trainer.on_verl.parts import TimedTrainer
-
-            # On verl's own class: which name its runner knows that by, Ray does not let us choose.
-            RayPPOTrainer.total_training_steps = TimedTrainer.total_training_steps
+            end_when_asked()
             super().run(config)
 
     run_ppo(config, task_runner_class=ray.remote(num_cpus=1)(Runner))

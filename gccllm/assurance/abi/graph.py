@@ -9,15 +9,12 @@ from iced_x86 import FlowControl
 
 from gccllm.asm.code import FunctionCode, ObjectCode, Op, branch_target
 from gccllm.asm.elf_format import SHN_UNDEF
+from gccllm.asm.flow import NEVER_RETURN
 from gccllm.assurance.abi.values import Place
 
 __all__ = ["Block", "Exit", "Graph", "callee_of", "graph_of", "imported", "last_calls"]
 
-_NEVER_RETURN = frozenset(
-    "abort exit _exit _Exit quick_exit __assert_fail __assert_perror_fail __stack_chk_fail "
-    "__fortify_fail __chk_fail longjmp _longjmp siglongjmp __longjmp_chk err errx verr verrx "
-    "pthread_exit _Unwind_Resume".split()
-)
+_NEVER_RETURN = NEVER_RETURN | frozenset("__assert_perror_fail verr verrx _Unwind_Resume".split())
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from iced_x86 import (
 )
 
 from gccllm.asm.code import Op, register_name
-from gccllm.asm.effects import Effect, Memory, effect_of, mnemonic_of
+from gccllm.asm.effects import IMMEDIATES, Effect, Memory, effect_of, mnemonic_of
 
 __all__ = ["Action", "Step", "step_of"]
 
@@ -114,18 +114,6 @@ _LOADS = {
     "vldmxcsr": "mxcsr",
 }
 _NO_RESULT = frozenset("pop div idiv mul imul xchg xadd cmpxchg cdq cqo cwd lodsb lodsq".split())
-_IMMEDIATES = frozenset(
-    (
-        OpKind.IMMEDIATE8,
-        OpKind.IMMEDIATE16,
-        OpKind.IMMEDIATE32,
-        OpKind.IMMEDIATE64,
-        OpKind.IMMEDIATE8TO16,
-        OpKind.IMMEDIATE8TO32,
-        OpKind.IMMEDIATE8TO64,
-        OpKind.IMMEDIATE32TO64,
-    )
-)
 _FIRST_TILE = "tmm0"
 
 
@@ -263,7 +251,7 @@ def _action(op: Op, name: str, effect: Effect) -> tuple[Action, str, str, int]:
 
 def _immediate(instruction: Instruction) -> int | None:
     """The second operand as a signed number, None where it is no immediate."""
-    if instruction.op_count != 2 or instruction.op1_kind not in _IMMEDIATES:
+    if instruction.op_count != 2 or instruction.op1_kind not in IMMEDIATES:
         return None
     value = instruction.immediate(1)
     return value - (1 << 64) if value >= 1 << 63 else value

@@ -13,23 +13,12 @@ from pathlib import Path
 from iced_x86 import Instruction, Mnemonic, OpKind
 
 from gccllm.asm.code import functions_of
+from gccllm.asm.effects import IMMEDIATES
 from gccllm.asm.elf import ElfError
 
 __all__ = ["mine"]
 
 MOST_CONSTANTS = 256
-_IMMEDIATES = frozenset(
-    (
-        OpKind.IMMEDIATE8,
-        OpKind.IMMEDIATE16,
-        OpKind.IMMEDIATE32,
-        OpKind.IMMEDIATE64,
-        OpKind.IMMEDIATE8TO16,
-        OpKind.IMMEDIATE8TO32,
-        OpKind.IMMEDIATE8TO64,
-        OpKind.IMMEDIATE32TO64,
-    )
-)
 _TELLING = frozenset(
     (Mnemonic.CMP, Mnemonic.TEST, Mnemonic.SUB, Mnemonic.ADD, Mnemonic.AND, Mnemonic.XOR)
 )
@@ -60,7 +49,7 @@ def mine(objects: Iterable[Path]) -> tuple[int, ...]:
 
 def _immediates(instruction: Instruction) -> Iterator[int]:
     for operand in range(instruction.op_count):
-        if instruction.op_kind(operand) in _IMMEDIATES:
+        if instruction.op_kind(operand) in IMMEDIATES:
             value = instruction.immediate(operand)
             yield value - (1 << 64) if value >> 63 else value
             if instruction.op_kind(operand) == OpKind.IMMEDIATE32 and value >> 31:

@@ -9,17 +9,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from itertools import chain
 
-from gccllm.asm.lines import Line, classify, label_of, rename, split_statement, symbols_of
+from gccllm.asm.lines import Line, classify, label_of, rename, split_statement
 from gccllm.asm.region_model import Region
 from gccllm.asm.region_text import NewLines
 from gccllm.asm.unit import Unit
 from gccllm.assurance.proof.errors import Unsupported
+from gccllm.harness.constants import constant, constant_label, symbols_of_data
 
 __all__ = ["GUARD", "exit_label", "region_code", "stack_is_private"]
 
 GUARD = 2
 """the version number of the guard: it leaves by 0 into the region, by 1 past it"""
-_NOT_DATA = frozenset(".section .type .size .align .p2align .globl .set .data .text .bss".split())
 
 
 def exit_label(version: int, number: int) -> str:
@@ -42,7 +42,9 @@ def region_code(
     out += [*_exit(GUARD, 0), *_exit(GUARD, 1)]
     out += ["\t.section\t.rodata", "\t.p2align 6"]
     for name in constants:
-        out += _constant(unit, name)
+        if any(True for _ in symbols_of_data(unit, unit.objects[name])):
+            raise Unsupported(f"{name} holds addresses")
+        out += constant(unit, name)
     return "\n".join([*out, '\t.section\t.note.GNU-stack,"",@progbits', ""])
 
 
@@ -69,7 +71,7 @@ def _version(
     names |= {f"X{i}": private(f"X{i}") for i, _ in enumerate(region.exits)}
     for symbol in region.symbols:
         if _fixed(unit, symbol):
-            names[symbol] = _constant_label(unit.aliases.get(symbol, symbol))
+            names[symbol] = constant_label(unit.aliases.get(symbol, symbol))
     yield from ("\t.p2align 4", f"v{version}:")
     if not lines.starts_at_top:
         yield f"\tjmp\t{names['L0']}"
@@ -90,24 +92,6 @@ def _version(
             yield from _exit(version, key)
     if lines.data:
         yield from ("\t.section\t.rodata", "\t.p2align 6", *lines.data_with(names), "\t.text")
-
-
-def _constant_label(name: str) -> str:
-    return f".Lc_{name.lstrip('.')}"
-
-
-def _constant(unit: Unit, first: str) -> Iterator[str]:
-    data = unit.objects[first]
-    yield f"\t.p2align {max(data.alignment.bit_length() - 1, 0)}"
-    for name in data.names:
-        yield f"{_constant_label(name)}:"
-    for index in data.lines:
-        if unit.kinds[index] is Line.DIRECTIVE:
-            word, operands = split_statement(unit.lines[index])
-            if word.strip() not in _NOT_DATA:
-                if any(True for _ in symbols_of(operands)):
-                    raise Unsupported(f"{first} holds addresses")
-                yield unit.lines[index]
 
 
 def stack_is_private(unit: Unit, function: str) -> bool:
