@@ -1,8 +1,8 @@
 """Operands put in one order where either order means the same.
 
 gcc compares a with b or b with a, and adds base to index or index to base, as its registers fall.
-In text that is only to be understood one of the two is enough: the register that the text names
-first comes first.
+In text that is only to be understood one of the two is enough: memory is compared with a register
+as ``cmp memory, register``, and of two registers the one that the text names first comes first.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from gccllm.asm.renaming import registers_in
 
 __all__ = ["ordered"]
 
-_COMPARE = re.compile(r"(\tcmp[bwlq]\t)(%\w+), (%\w+)")
+_COMPARE = re.compile(r"(\tcmp[bwlq]\t)(%\w+), ([^$].*)")
 _JUMP = re.compile(r"\tj([a-z]+)(\t.+)")
 _READS_FLAGS = re.compile(r"\t(?:j(?!mp)|set|cmov|adc|sbb|rc[lr]|lahf|pushf)")
 _SUM = re.compile(r"(?<=\()(%r\w+),(%r\w+)(?=\))")
@@ -56,7 +56,8 @@ def ordered(lines: Sequence[str]) -> list[str]:
             jump = _JUMP.fullmatch(lines[at + 1]) if at + 1 < len(lines) else None
             behind = lines[at + 2] if at + 2 < len(lines) else ""
             alone = jump is not None and jump[1] in _SWAPPED and not _READS_FLAGS.match(behind)
-            if jump is not None and alone and first(compare[3], compare[2]):
+            memory = compare[3][0] != "%"
+            if jump is not None and alone and (memory or first(compare[3], compare[2])):
                 new = f"{compare[1]}{compare[3]}, {compare[2]}"
                 jumps[at + 1] = f"\tj{_SWAPPED[jump[1]]}{jump[2]}"
         else:

@@ -42,6 +42,14 @@ def test_base_and_index_without_a_scale_are_ordered() -> None:
     assert ordered(lines)[3:] == ["\tmovb\t4(%rdi,%rsi), %al", lines[4]]
 
 
-def test_numbers_and_memory_are_compared_as_they_stand() -> None:
-    lines = [*BEGIN, "\tcmpl\t$3, %edi", "\tjl\tL0", "\tcmpl\t(%rsi), %edi", "\tjl\tL0"]
+@pytest.mark.parametrize("memory", ["(%rsi)", "8(%rsi,%rax,4)", "table(%rip)", "4(,%rax,8)"])
+def test_memory_is_compared_before_the_register(memory: str) -> None:
+    one = [*BEGIN, f"\tcmpl\t%edi, {memory}", "\tjl\tL0"]
+    other = [*BEGIN, f"\tcmpl\t{memory}, %edi", "\tjg\tL0"]
+    assert ordered(one) == other
+    assert ordered(other) == other
+
+
+def test_numbers_are_compared_as_they_stand() -> None:
+    lines = [*BEGIN, "\tcmpl\t$3, %edi", "\tjl\tL0", "\tcmpl\t$3, (%rsi)", "\tjl\tL0"]
     assert ordered(lines) == lines

@@ -31,7 +31,7 @@ def options() -> None:
 def families(
     out: Annotated[Path, typer.Option(metavar="DIR", help="folder for the shards")],
     count: Annotated[
-        int, typer.Option(metavar="N", min=1, help="samples (each gives 1 to 5 pairs)")
+        int, typer.Option(metavar="N", min=1, help="samples (each gives 0 to 10 pairs)")
     ] = 1000,
     seed: Annotated[int, typer.Option(metavar="S", help="other samples for another seed")] = 1,
     jobs: Annotated[

@@ -47,7 +47,6 @@ __all__ = [
 KEEP_SHARE = 0.15
 """how often a region that nothing equals gives a pair"""
 VALID_EVERY = 50
-LEVELS_A_REGION = 3
 SHARD_SAMPLES = 250
 
 
@@ -143,12 +142,11 @@ def make_sample(tools: Toolchain, teacher: Teacher, number: int, seed: int) -> I
         try:
             for first, layout in zip(chain([True], repeat(False)), found, strict=False):
                 for region in layout.regions:
-                    levels = rng.sample(possible, min(LEVELS_A_REGION, len(possible)))
                     wanted = first and rng.random() < KEEP_SHARE
                     answers = teacher.answers(layout, region, others=wanted)
                     if not wanted and not answers:
                         continue
-                    for level in levels if answers else levels[:1]:
+                    for level in possible if answers else (rng.choice(possible),):
                         fitting = (x for x in answers if x.needs <= teacher.features[level])
                         new = next(fitting, None)
                         split = _split(family.name, new.family if new else "", number)
