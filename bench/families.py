@@ -331,7 +331,7 @@ def main() -> None:
             if arguments.seconds and time.monotonic() - started > arguments.seconds:
                 print(f"not timed any more: {family.name}", flush=True)
                 continue
-            wirer = Wirer(harness, features, (family,))
+            wirer = Wirer(harness, features, (family,), slow=True)
             mine: list[Figure] = []
             for seed in range(arguments.samples):
                 kinds = arguments.data or ["random"]

@@ -183,7 +183,7 @@ def main() -> None:
     every: list[tuple[bool, Examination]] = []
     with Harness(toolchain=tools) as harness, tempfile.TemporaryDirectory() as folder:
         for family in chosen:
-            wirer = Wirer(harness, features, (family,), states=STATES_TRIED)
+            wirer = Wirer(harness, features, (family,), states=STATES_TRIED, slow=True)
             found: list[tuple[bool, Examination]] = []
             for seed in range(arguments.samples):
                 for pair in pairs(tools, wirer, family, seed, arguments.forms, Path(folder)):

@@ -53,10 +53,6 @@ class JudgedRegion:
     def _prompt(self) -> RegionPrompt:
         return self.prompt("x86-64")  # which level it is makes no difference to the names
 
-    def answer(self, lines: Iterable[str]) -> str:
-        """As :meth:`gccllm.region_prompt.RegionPrompt.answer`."""
-        return self._prompt.answer(lines)
-
     def leaves(self, answer: str) -> bool:
         """Whether ``answer`` is ``keep`` or gcc's own lines again."""
         if answer.strip() == KEEP_ANSWER:

@@ -54,8 +54,8 @@ class Form:
     ``counts`` is a change that the form only adds to, so that it may also start from nothing.
     ``data`` is read-only data: name → directives.
     ``as_is`` says that the text is a region's own with real registers, mechanically changed.
-    ``slow_here`` says that bench/families.py found it no faster than gcc's code on a machine with
-    these features; it then proposes nothing unless asked for.
+    ``slow_here`` says that bench/families.py found it no faster than gcc's code on the machine that
+    the training pairs are made on; it gives no pairs then.
     """
 
     label: str

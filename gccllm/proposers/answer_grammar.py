@@ -14,14 +14,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from gccllm.asm.lines import split_statement, symbols_of
+from gccllm.region_prompt import Facts
 
 __all__ = ["KEEP_ANSWER", "Fault", "Grammar", "Reading"]
 
 KEEP_ANSWER = "keep"
 """the answer that leaves a region as gcc made it"""
 
-_REGION, _END = "<|region|>", "<|/region|>"
-_HEAD = re.compile(r"<\|(isa|live_out)\|>(.*)")
 _LABEL = re.compile(r"([LD]\d{1,4}):")
 _PREFIX = r"(?:(?:rep|repe|repz|repne|repnz|lock|notrack) +)?"
 _INSTRUCTION = re.compile(rf"\t{_PREFIX}([a-z][a-z0-9]{{1,23}})(?:\t(\S.*))?")
@@ -94,29 +93,24 @@ class Grammar:
     @classmethod
     def of_prompt(cls, prompt: str) -> Grammar:
         """Raises ValueError for text that is no region prompt."""
-        head, mark, rest = prompt.partition(f"{_REGION}\n")
-        inside, end, _ = rest.partition(f"{_END}\n")
-        known = {m[1]: m[2] for m in map(_HEAD.fullmatch, head.splitlines()) if m is not None}
-        if not mark or not end or len(known) != 2:
-            raise ValueError("not a region prompt")
+        facts = Facts.parse(prompt)
         symbols: set[str] = set()
         words: set[str] = set()
         last = ""
-        for line in inside.splitlines():
+        for line in facts.code:
             if not line.startswith("\t"):
                 continue
             before, operands = split_statement(line)
             last = before.split()[-1]
             words.add(last)
             symbols.update(x + at for x, at in symbols_of(operands) if not _PRIVATE.fullmatch(x))
-        level = known["isa"].strip()
-        vectors = _VECTORS.get(level, "x") + "".join(
-            re.findall(r"%([xyz](?=mm)|k(?=[0-7]))", inside)
+        vectors = _VECTORS.get(facts.level, "x") + "".join(
+            re.findall(r"%([xyz](?=mm)|k(?=[0-7]))", "\n".join(facts.code))
         )
         return cls(
-            exits=len(re.findall(r"(?:^|/ )X\d+", known["live_out"])),
+            exits=len(facts.exits),
             falls=last not in _END_WORDS,
-            level=level,
+            level=facts.level,
             symbols=frozenset(symbols),
             words=frozenset(x for x in words if _LEAVING.fullmatch(x)),
             vectors=frozenset(vectors),

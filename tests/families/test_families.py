@@ -55,7 +55,7 @@ def test_slow_forms_are_found_and_replaced_by_equal_code(
     family: Family, tools: Toolchain, harness: Harness, tmp_path: Path
 ) -> None:
     features = tools.isa("native", ()).features
-    wirer = Wirer(harness, features, (family,))
+    wirer = Wirer(harness, features, (family,), slow=True)
     equal: list[str] = []
     drawn = [family.slow(random.Random(seed)) for seed in range(SAMPLES)]
     for slow, text in [(x, compiled(tools, x)) for x in drawn]:
@@ -95,7 +95,7 @@ def test_a_form_that_nearly_always_falls_back_is_not_called_equal(
     family = Family("vain", lambda rng: SlowForm("vain", "f", ""), lambda hints: [vain])
     source = "int f(unsigned long x) { int n = 0; while (x) { n += x & 1; x >>= 1; } return n; }"
     unit = parse(compiled(tools, SlowForm("vain", "f", source)))
-    wirer = Wirer(harness, frozenset(), (family,))
+    wirer = Wirer(harness, frozenset(), (family,), slow=True)
     tried = 0
     for layout in layouts(tools, unit, "f", tmp_path / "unit.o"):
         for region in layout.regions:

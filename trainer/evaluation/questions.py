@@ -17,6 +17,7 @@ from gccllm.families.registry import FAMILIES
 from gccllm.harness.compare import Harness
 from gccllm.proposers.idioms import Wirer
 from gccllm.toolchain import Toolchain
+from trainer.corpus.answers import teachers_answer
 from trainer.corpus.samples import Sample, draw_sample
 from trainer.differential import JudgedRegion
 from trainer.pairs import KEEP_ANSWER, Pair, read_pairs
@@ -103,8 +104,12 @@ def teacher_questions(
     wirer = Wirer(harness, features)
     for region in islice(regions, most):
         wired = next(iter(wirer.equal(region.layout, region.region)), None)
-        answer = region.answer(wired.instance.lines) if wired else KEEP_ANSWER
-        yield Asked(region.prompt(level).text, level, answer), region
+        prompt = region.prompt(level)
+        try:
+            answer = teachers_answer(prompt, region.region, wired.instance.lines) if wired else ""
+        except ValueError:
+            answer = ""
+        yield Asked(prompt.text, level, answer or KEEP_ANSWER), region
 
 
 def _in_turn(lists: Sequence[Sequence[Docket]]) -> Iterator[Docket]:
