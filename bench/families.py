@@ -78,9 +78,13 @@ int main(void) {
 """
 # Families whose loops run for as long as the number is large, or do not end beyond some size.
 LARGEST = {
+    "divisors": 3000,
     "intpower": 64,
     "isqrt": 1 << 20,
+    "josephus": 1 << 10,
+    "lcgjump": 400,
     "nextpow2": 1 << 20,
+    "rangesum": 2000,
     "submod": 1 << 10,
     "trialdivision": 1 << 20,
 }

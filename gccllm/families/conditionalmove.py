@@ -90,7 +90,8 @@ def forms(hints: Hints) -> Iterator[Form]:
     choices = [set(places)] + [{x} for x in places if len(places) > 1]
     for number, chosen in enumerate(choices[:6] if places else []):
         which = "all" if number == 0 else f"number {number}"
-        yield Form(f"conditional moves, {which}", _all_of(hints.lines, chosen), as_is=True)
+        text = _all_of(hints.lines, chosen)
+        yield Form(f"conditional moves, {which}", text, slow_here=True, as_is=True)
 
 
 FAMILY = Family("conditionalmove", slow, forms)

@@ -69,7 +69,9 @@ def forms(hints: Hints) -> Iterator[Form]:
         else:
             lines.append(line)
     if changed:
-        yield Form("32-bit division where it suffices", "\n".join(lines), as_is=True)
+        yield Form(
+            "32-bit division where it suffices", "\n".join(lines), slow_here=True, as_is=True
+        )
 
 
 FAMILY = Family("narrowdivision", slow, forms)
