@@ -1,8 +1,9 @@
 """Pairs from the rewrite families: slow C through gcc, fast templates wired in, proven by running.
 
-A sample is one function of one family, its surroundings drawn at random, compiled by gcc. Each of
-its regions that some form of any family equals (on thousands of random and edge states, in the
-sandbox) gives a pair; of the regions that nothing equals some give a pair whose answer is ``keep``.
+A sample is one function of one family, its surroundings drawn at random, often inside another
+function, compiled by gcc. Each of its regions that some form of any family equals (on thousands of
+random and edge states, in the sandbox) gives a pair; of the regions that nothing equals some give a
+pair whose answer is ``keep``.
 
 Sample N of a family and a seed is always the same function, and a shard always the same pairs,
 whoever makes it, so shards can be made in parallel, in any order, and again. Whole families are
@@ -32,6 +33,7 @@ from gccllm.toolchain import Toolchain
 from trainer.corpus.answers import teachers_answer
 from trainer.corpus.levels import LEVELS, features_of
 from trainer.corpus.samples import HELD_OUT, draw_sample, levels_for
+from trainer.corpus.surroundings import surrounded
 from trainer.corpus.wirings import Rewriting, Wirings
 from trainer.pairs import KEEP_ANSWER, Pair, write_shard
 
@@ -44,8 +46,10 @@ __all__ = [
     "make_shards",
 ]
 
-KEEP_SHARE = 0.15
+KEEP_SHARE = 0.08
 """how often a region that nothing equals gives a pair"""
+SURROUNDED_SHARE = 0.6
+"""of training samples: those whose function stands in another one"""
 VALID_EVERY = 50
 SHARD_SAMPLES = 250
 
@@ -134,6 +138,11 @@ def make_sample(tools: Toolchain, teacher: Teacher, number: int, seed: int) -> I
     slow, options = sample.slow, sample.options
     possible = levels_for(options)
     rng = random.Random(f"{seed} {number} {family.name} pairs")
+    around = None
+    # Evaluation makes programs of the others' functions, as they are.
+    if _split(family.name, "", number) == "train" and rng.random() < SURROUNDED_SHARE:
+        around = surrounded(slow, rng)
+    slow = around or slow
     with tempfile.TemporaryDirectory(prefix="gccllm-corpus-") as folder:
         unit = _compiled(tools, slow.source, options, Path(folder))
         if unit is None or slow.function not in unit.functions:
@@ -169,6 +178,7 @@ def make_sample(tools: Toolchain, teacher: Teacher, number: int, seed: int) -> I
                                 "seed": seed,
                                 "sample": number,
                                 "options": " ".join(options),
+                                "surrounded": around is not None,
                                 "form": f"{new.family}: {new.form}" if new else "",
                                 "region": region.shape.value,
                             },
