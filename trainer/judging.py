@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from enum import Enum
@@ -27,6 +27,7 @@ from gccllm.judge.clock import Clock
 from gccllm.judge.judge import Judge
 from gccllm.judge.timing import Rule
 from gccllm.judge.trusted import profile
+from gccllm.program import Program
 from gccllm.recordings import load
 from gccllm.sandbox.base import Sandbox
 from gccllm.sandbox.choice import choose
@@ -37,7 +38,16 @@ from trainer.differential import Differential, JudgedRegion, regions_of
 from trainer.linked import link_program
 from trainer.warm_sandbox import WarmSandbox
 
-__all__ = ["JudgedRegion", "RegionJudge", "StageTimes", "Timing", "is_faster"]
+__all__ = [
+    "JudgedRegion",
+    "Opened",
+    "RegionJudge",
+    "StageTimes",
+    "Timing",
+    "is_faster",
+    "open_judge",
+    "timed",
+]
 
 LEAST_RATIO = 1.05
 QUICK_PAIRS = 5
@@ -84,6 +94,60 @@ def is_faster(verdict: Verdict) -> bool:
     measured = verdict.speedup
     quick = verdict.evidence.get("timing") == Timing.QUICK.value
     return quick and measured is not None and measured.ratio >= LEAST_RATIO and measured.low > 1.0
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A program that was built and its judge; ``fault`` is why nothing can be judged here."""
+
+    judge: Judge
+    linked: Program
+    scratch: Path
+    fault: Verdict | None
+
+
+def open_judge(
+    stack: ExitStack,
+    program: JudgedProgram,
+    isas: Mapping[str, Isa],
+    *,
+    tools: Toolchain,
+    sandbox: Sandbox | None = None,
+    core: int | None = None,
+    seed: int = 0,
+    expired: Callable[[], bool] = lambda: False,
+) -> Opened:
+    """Build ``program`` in a folder that lives as long as ``stack``, and judge its baseline.
+
+    Sessions of the sandbox stay open in between judgements. Raises GccllmError or OSError where it
+    can't be built or run.
+    """
+    folder = tempfile.TemporaryDirectory(prefix="gccllm-judging-")
+    scratch = Path(stack.enter_context(folder))
+    linked = link_program(tools, program, scratch)
+    judge = Judge(
+        linked,
+        load(program.tests),
+        stack.enter_context(WarmSandbox(sandbox or choose())),
+        isas,
+        scratch=scratch,
+        core=core,
+        seed=seed,
+        expired=expired,
+    )
+    return Opened(judge, linked, scratch, judge.check_baseline(linked.output))
+
+
+def timed(judge: Judge, admitted: Admitted, timing: Timing) -> Verdict:
+    """What the clock says of a right candidate, looking as long as ``timing`` wants."""
+    if timing is Timing.NONE:
+        right = "right on every recording, not timed"
+        return Verdict(VerdictKind.NOT_FASTER, right, tests_run=admitted.tests_run)
+    if timing is Timing.FULL:
+        return judge.clock.confirm(admitted)[0]
+    clock = Clock(judge.arena, judge.baseline, QUICK_RULE, judge.rng)
+    verdict = clock.glance(admitted, QUICK_PAIRS)
+    return replace(verdict, evidence={**verdict.evidence, "timing": timing.value})
 
 
 class RegionJudge:
@@ -187,20 +251,18 @@ class RegionJudge:
 
     def _open(self, stack: ExitStack) -> None:
         stack.enter_context(self._differential)
-        folder = tempfile.TemporaryDirectory(prefix="gccllm-judging-")
-        self._scratch = Path(stack.enter_context(folder))
-        linked = link_program(self._tools, self.program, self._scratch)
-        judge = Judge(
-            linked,
-            load(self.program.tests),
-            stack.enter_context(WarmSandbox(self._sandbox or choose())),
+        opened = open_judge(
+            stack,
+            self.program,
             self._isas,
-            scratch=self._scratch,
+            tools=self._tools,
+            sandbox=self._sandbox,
             core=self._core,
             seed=self._seed,
             expired=self._expired,
         )
-        self.fault = judge.check_baseline(linked.output)
+        judge, linked, self._scratch = opened.judge, opened.linked, opened.scratch
+        self.fault = opened.fault
         if self.fault is not None:
             return
         self._judge = judge
@@ -232,21 +294,9 @@ class RegionJudge:
             return admitted
         try:
             with self.times.of(f"time-{timing.value}"):
-                return self._timed(admitted, timing)
+                return timed(self._judge, admitted, timing)
         finally:
             admitted.build.executable.unlink(missing_ok=True)
-
-    def _timed(self, admitted: Admitted, timing: Timing) -> Verdict:
-        assert self._judge is not None
-        if timing is Timing.NONE:
-            right = "right on every recording, not timed"
-            return Verdict(VerdictKind.NOT_FASTER, right, tests_run=admitted.tests_run)
-        if timing is Timing.FULL:
-            return self._judge.clock.confirm(admitted)[0]
-        judge = self._judge
-        clock = Clock(judge.arena, judge.baseline, QUICK_RULE, judge.rng)
-        verdict = clock.glance(admitted, QUICK_PAIRS)
-        return replace(verdict, evidence={**verdict.evidence, "timing": timing.value})
 
     def _isa(self, level: str) -> Isa:
         if level not in self._levels:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import shlex
 import shutil
 from collections.abc import Sequence
@@ -31,7 +32,7 @@ def link_program(tools: Toolchain, program: JudgedProgram, scratch: Path) -> Pro
         unit=program.name,
         assembly=text,
         source=str(source),
-        source_sha256="",
+        source_sha256=hashlib.sha256(source.read_bytes()).hexdigest(),
         directory=str(scratch),
         options=program.options,
         tests=str(program.tests),

@@ -1,4 +1,4 @@
-"""``gccllm-train data``: make training pairs."""
+"""``gccllm-train data``: make training pairs and datasets of programs."""
 
 from __future__ import annotations
 
@@ -12,19 +12,23 @@ import typer
 from trainer.corpus.debian import sources_folder
 from trainer.corpus.families import Plan, make_shards
 from trainer.corpus.packages import PackagePlan, make_package_shards
+from trainer.corpus.program_commands import add_program_commands
 
 __all__ = ["app"]
 
 app = typer.Typer(
-    help="Make training pairs: region in, better lines out.",
+    help="Make training data: pairs of regions and better lines, or datasets of whole programs.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
 
 
+add_program_commands(app)
+
+
 @app.callback()
 def options() -> None:
-    """Make training pairs: region in, better lines out."""
+    """Make training data: pairs of regions and better lines, or datasets of whole programs."""
 
 
 @app.command()

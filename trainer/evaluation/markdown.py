@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
+
+from trainer.evaluation.cells import percent, plain, ratio, table
 
 __all__ = ["render_markdown"]
 
@@ -63,33 +65,33 @@ def _raw_set(name: str, title: str, found: Mapping[str, Any]) -> str:
         heads = ["system", "questions", "programs", "rewrites", *(COLUMNS[x] for x in stages)]
         rows = []
         for system, s in systems.items():
-            shares = (_percent(s["of_rewrites"].get(x)) for x in stages)
+            shares = (percent(s["of_rewrites"].get(x)) for x in stages)
             counts = (s["questions"], s["programs"], s["rewrites"])
             rows.append([system, *map(str, counts), *shares])
         lines += [f"Of {'rewrites' if samples == '1' else 'questions with a rewrite'}:", ""]
-        lines += [*_table(heads, rows), ""]
+        lines += [*table(heads, rows), ""]
         heads = ["system", "improved", "kept", "kept rightly", "exact", "exact of rewrites"]
         keys = ("improved", "kept", "kept_rightly", "exact", "exact_rewrites")
-        rows = [[n, *(_percent(s[k]) for k in keys)] for n, s in systems.items()]
-        lines += ["Of all questions:", "", *_table(heads, rows), ""]
+        rows = [[n, *(percent(s[k]) for k in keys)] for n, s in systems.items()]
+        lines += ["Of all questions:", "", *table(heads, rows), ""]
         if any(s["compile_pass"] for s in systems.values()):
             heads = ["system", "compile pass", "test pass", "25th", "50th", "75th", "average"]
             rows = [
                 [
                     n,
-                    _percent(s["compile_pass"]),
-                    _percent(s["test_pass"]),
-                    *(_plain(x) for x in s["percentiles"] or (None,) * 3),
-                    _ratio(s["average_speedup"]),
+                    percent(s["compile_pass"]),
+                    percent(s["test_pass"]),
+                    *(plain(x) for x in s["percentiles"] or (None,) * 3),
+                    ratio(s["average_speedup"]),
                 ]
                 for n, s in systems.items()
             ]
             lines += ["The paper's metrics (failures and slower ones count as 1.0×):", ""]
-            lines += [*_table(heads, rows), ""]
+            lines += [*table(heads, rows), ""]
         rows = [
             [n, ", ".join(f"{c} {k}" for k, c in s["kinds"].items())] for n, s in systems.items()
         ]
-        lines += ["Verdicts:", "", *_table(["system", "answers"], rows), ""]
+        lines += ["Verdicts:", "", *table(["system", "answers"], rows), ""]
     if found["families"]:
         lines += _families(found["families"])
     return "\n".join(lines)
@@ -107,7 +109,7 @@ def _families(systems: Mapping[str, Any]) -> list[str]:
             row.append(shown + (f", {f['speedup']:.2f}×" if f["speedup"] else ""))
         rows.append(row)
     title = "By family, first answers: rewrites / correct / faster, median speedup of correct ones:"
-    return [title, "", *_table(["family", *asked], rows), ""] if rows else []
+    return [title, "", *table(["family", *asked], rows), ""] if rows else []
 
 
 def _product_set(title: str, product: Mapping[str, Any]) -> str:
@@ -119,44 +121,22 @@ def _product_set(title: str, product: Mapping[str, Any]) -> str:
             [
                 name,
                 str(s["programs"]),
-                _percent(s["accepted"]),
-                _ratio(s["geometric_mean"]),
-                *(_plain(x) for x in s["percentiles"] or (None,) * 3),
-                _ratio(s["average"]),
-                _ratio(s["control"]),
+                percent(s["accepted"]),
+                ratio(s["geometric_mean"]),
+                *(plain(x) for x in s["percentiles"] or (None,) * 3),
+                ratio(s["average"]),
+                ratio(s["control"]),
             ]
         )
     lines = [f"## {title}: gcc-llm", "", "Speedup over gcc, programs left alone count as 1.", ""]
-    lines += [*_table(heads, rows), ""]
+    lines += [*table(heads, rows), ""]
     columns = list(product["summary"])
     rows = [
         [program, *(_speedup(entries.get(x)) for x in columns)]
         for program, entries in sorted(product["programs"].items())
     ]
-    lines += [*_table(["program", *columns], rows), ""]
+    lines += [*table(["program", *columns], rows), ""]
     return "\n".join(lines)
-
-
-def _table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
-    rule = ["---", *["---:"] * (len(heads) - 1)]
-    return [f"| {' | '.join(x)} |" for x in (heads, rule, *rows)]
-
-
-def _percent(interval: Mapping[str, Any] | None) -> str:
-    if interval is None:
-        return "–"
-    value, low, high = (100 * interval[x] for x in ("value", "low", "high"))
-    return f"{value:.1f} ({low:.1f}–{high:.1f})"
-
-
-def _ratio(interval: Mapping[str, Any] | None) -> str:
-    if interval is None:
-        return "–"
-    return f"{interval['value']:.3f} ({interval['low']:.3f}–{interval['high']:.3f})"
-
-
-def _plain(value: float | None) -> str:
-    return "–" if value is None else f"{value:.2f}"
 
 
 def _speedup(entry: Mapping[str, Any] | None) -> str:

@@ -58,7 +58,7 @@ class RegionRewards(RewardManagerBase):
         length = int(item.batch["attention_mask"][-ids.shape[-1] :].sum())
         task = str(item.non_tensor_batch["reward_model"]["ground_truth"]).split(" ", 1)[-1]
         try:
-            answer = answer_of(self.tokenizer, ids[:length].tolist())
+            answer = self.answer(ids[:length].tolist())
             asked = self._ask({"task": task, "answer": answer})
             found = await asyncio.wait_for(asked, ASK_SECONDS)
         except Exception as error:
@@ -68,6 +68,10 @@ class RegionRewards(RewardManagerBase):
             "reward_score": float(found["score"]),
             "reward_extra_info": {key: found[key] for key in SCORE_KEYS},
         }
+
+    def answer(self, ids: list[int]) -> str:
+        """The text that is judged, of the tokens of an answer."""
+        return answer_of(self.tokenizer, ids)
 
     async def _ask(self, question: dict[str, Any]) -> dict[str, Any]:
         reader, writer = await asyncio.open_unix_connection(self._socket, limit=MOST_LINE)

@@ -1,8 +1,9 @@
 # mypy: disallow-subclassing-any=False
 """``python -m trainer.on_verl.run CONFIG``: verl's PPO with our parts, in a process of its own.
 
-CONFIG is a JSON file of overrides for verl's ``ppo_trainer`` (dotted key → value). Run by
-:mod:`trainer.ppo.train`, which sets the environment.
+CONFIG is a JSON file of overrides for verl's ``ppo_trainer`` (dotted key → value), or for the
+configuration of ours that its key ``config`` names; ``given`` are Hydra's own overrides. Run by
+:mod:`trainer.ppo.verl_process`, which sets the environment.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,12 +23,17 @@ from gccllm.errors import UsageError
 __all__ = ["compose_config", "main"]
 
 LOOK_SECONDS = 2.0
+VERLS_OWN = "ppo_trainer"
 
 
-def compose_config(overrides: Mapping[str, Any]) -> Any:
-    """verl's own configuration with ``overrides``; a key that verl lacks begins with "+".
+def compose_config(
+    overrides: Mapping[str, Any], name: str = VERLS_OWN, given: Sequence[str] = ()
+) -> Any:
+    """verl's own configuration, or one of ours over it (``trainer/configs/NAME.yaml``), with
+    ``given`` (Hydra's ``key=value``) and ``overrides``; a key that verl lacks begins with "+".
 
-    Raises AttributeError-like errors of omegaconf for a key that verl lacks without that sign.
+    Raises AttributeError-like errors of omegaconf for a key that verl lacks without that sign, and
+    Hydra's for a ``name`` or a ``given`` that makes no sense.
     """
     from hydra import compose, initialize_config_dir
     from omegaconf import OmegaConf
@@ -37,8 +43,11 @@ def compose_config(overrides: Mapping[str, Any]) -> Any:
     folders = list(spec.submodule_search_locations or ()) if spec else []
     if not folders:
         raise UsageError("verl is missing; pip install 'gccllm[train]'")
-    with initialize_config_dir(str(Path(folders[0]) / "trainer" / "config"), version_base=None):
-        config = compose("ppo_trainer")
+    verls = Path(folders[0]) / "trainer" / "config"
+    ours = Path(__file__).resolve().parents[1] / "configs"
+    with initialize_config_dir(str(verls if name == VERLS_OWN else ours), version_base=None):
+        search = [] if name == VERLS_OWN else [f"hydra.searchpath=[file://{verls}]"]
+        config = compose(name, overrides=[*search, *given])
     for key, value in overrides.items():
         OmegaConf.update(config, key.lstrip("+"), value, force_add=key.startswith("+"))
     return config
@@ -47,7 +56,9 @@ def compose_config(overrides: Mapping[str, Any]) -> Any:
 def main(path: Path) -> None:
     """Train as the file says; returns when it is done."""
     threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
-    config = compose_config(json.loads(path.read_text()))
+    overrides = json.loads(path.read_text())
+    name = overrides.pop("config", VERLS_OWN)
+    config = compose_config(overrides, name, overrides.pop("given", ()))
 
     import ray
     import verl.trainer.main_ppo_v0 as legacy

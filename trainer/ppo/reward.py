@@ -62,6 +62,10 @@ class Shaping:
         measured = verdict.speedup or Speedup(1.0, 1.0, 1.0, 0)
         ratio = self.speedup(measured)
         verdict = replace(verdict, speedup=Speedup(ratio, ratio, ratio, measured.pairs))
+        return self.earned(verdict, tests)
+
+    def earned(self, verdict: Verdict, tests: int) -> float:
+        """The reward for a verdict whose speedup is shaped already."""
         return REWARDS[self.kind](verdict, tests)
 
 

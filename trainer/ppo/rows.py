@@ -5,13 +5,23 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from gccllm.errors import UsageError
 from trainer.ppo.tasks import Task
 from trainer.ppo.text import messages
 
-__all__ = ["Split", "rows", "split_tasks"]
+__all__ = ["Asked", "Split", "rows", "split_tasks"]
+
+
+class Asked(Protocol):
+    """What a row is made of: a prompt, and the name that its answer is judged by."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def prompt(self) -> str: ...
 
 
 @dataclass(frozen=True)
@@ -47,7 +57,7 @@ def split_tasks(tasks: Sequence[Task], held: int) -> Split:
     return Split(tuple(train), tuple(kept[:held]))
 
 
-def rows(tasks: Sequence[Task], *, held_samples: int | None = None) -> list[dict[str, Any]]:
+def rows(tasks: Sequence[Asked], *, held_samples: int | None = None) -> list[dict[str, Any]]:
     """What verl reads, in the columns that it and the published dataset have in common.
 
     For training a row a task. With ``held_samples`` a row for the greedy answer and as many for

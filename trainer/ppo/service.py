@@ -24,19 +24,42 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from gccllm.types import Json, Verdict, VerdictKind
+from trainer.corpus.programs import JudgedProgram
 from trainer.ppo.reward import Shaping, load_verdict, saved_verdict, scored, unjudged
-from trainer.ppo.tasks import Task
 from trainer.ppo.text import TRUNCATED
 from trainer.ppo.worker import How, work
 
-__all__ = ["RewardService", "VerdictCache"]
+__all__ = ["Lane", "Question", "RewardService", "VerdictCache"]
 
 DEADLINE_SECONDS = 120.0
 """for one answer, opening its program included"""
 MOST_LINE = 1 << 20
+
+
+class Question(Protocol):
+    """What is asked: about a region (:class:`trainer.ppo.tasks.Task`) or a whole program.
+
+    ``name`` is no other question's, ``prompt`` is shown, ``digest`` names program, recording and
+    compiler, ``tests`` counts the recorded cases.
+    """
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def program(self) -> JudgedProgram: ...
+
+    @property
+    def prompt(self) -> str: ...
+
+    @property
+    def digest(self) -> str: ...
+
+    @property
+    def tests(self) -> int: ...
 
 
 class VerdictCache:
@@ -82,8 +105,8 @@ class VerdictCache:
         self._base.close()
 
 
-class _Lane:
-    """A worker process and the questions that wait for it."""
+class Lane:
+    """A worker process and the questions that wait for it; a dead one is started anew."""
 
     def __init__(self, how: How, deadline: float) -> None:
         self._how = how
@@ -92,7 +115,7 @@ class _Lane:
         self._process: Any = None
         self._pipe: Connection | None = None
 
-    def ask(self, task: Task, answer: str) -> Verdict:
+    def ask(self, task: Question, answer: str) -> Verdict:
         """The verdict; unjudged if it does not come in time."""
         with self._lock:
             try:
@@ -150,7 +173,7 @@ class RewardService:
 
     def __init__(
         self,
-        tasks: Sequence[Task],
+        tasks: Sequence[Question],
         shaping: Shaping,
         how: How,
         cache: Path,
@@ -162,7 +185,7 @@ class RewardService:
         self._shaping = shaping
         self._how = how
         self._cache = VerdictCache(cache)
-        self._lanes = [_Lane(how, deadline) for _ in range(lanes)]
+        self._lanes = [Lane(how, deadline) for _ in range(lanes)]
         self._folder = tempfile.TemporaryDirectory(prefix="gccllm-reward-")
         self.address = Path(self._folder.name) / "socket"
         self._server: _Server | None = None
@@ -197,15 +220,19 @@ class RewardService:
             known = self._cache.get(key)
             if known is not None:
                 return scored(known, task.tests, self._shaping, True)
-            number = int(hashlib.sha256(task.program.name.encode()).hexdigest(), 16)
-            verdict = self._lanes[number % len(self._lanes)].ask(task, answer)
+            verdict = self.judged(task, answer)
             self._cache.put(key, name, answer, verdict)
             return scored(verdict, task.tests, self._shaping, False)
         except Exception as error:
             # One answer's reward must not end the training of the others.
             return unjudged(f"{type(error).__name__}: {error}")
 
-    def _key(self, task: Task, answer: str) -> str:
+    def judged(self, task: Question, answer: str) -> Verdict:
+        """Ask the program's lane."""
+        number = int(hashlib.sha256(task.program.name.encode()).hexdigest(), 16)
+        return self._lanes[number % len(self._lanes)].ask(task, answer)
+
+    def _key(self, task: Question, answer: str) -> str:
         parts = (task.digest, task.name, task.prompt, answer, self._how.identity)
         hashes = (hashlib.sha256(x.encode("utf-8", "surrogatepass")).digest() for x in parts)
         return hashlib.sha256(b"".join(hashes)).hexdigest()

@@ -36,6 +36,7 @@ __all__ = [
     "Wanted",
     "make_programs",
     "make_tasks",
+    "program_digest",
     "read_tasks",
     "tasks_from",
     "write_tasks",
@@ -165,7 +166,7 @@ def make_tasks(
             (findable if found else others).append(region)
         chosen = [(x, True) for x in findable[: wanted.findable]]
         chosen += [(x, False) for x in others[: wanted.others]]
-        digest = _digest(program, tools)
+        digest = program_digest(program, tools)
         return [
             Task(
                 program,
@@ -200,7 +201,8 @@ def _teacher(program: JudgedProgram, tools: Toolchain, harness: Harness) -> Teac
     return Teacher(tools, harness, families_named([program.family])[0]) if program.family else None
 
 
-def _digest(program: JudgedProgram, tools: Toolchain) -> str:
+def program_digest(program: JudgedProgram, tools: Toolchain) -> str:
+    """What a verdict depends on: program, recording, options and compiler."""
     parts = [
         program.source.read_bytes(),
         load(program.tests).digest().encode(),

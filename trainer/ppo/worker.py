@@ -8,11 +8,11 @@ coming and given back when they stop, so that others can measure too.
 from __future__ import annotations
 
 import signal
-from collections import OrderedDict
 from contextlib import ExitStack
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import Any, Protocol
 
 from gccllm.errors import GccllmError
 from gccllm.harness.compare import Harness
@@ -22,9 +22,10 @@ from gccllm.sandbox.choice import choose
 from gccllm.toolchain import Toolchain
 from gccllm.types import Verdict, VerdictKind
 from trainer.judging import RegionJudge, Timing
+from trainer.ppo.shelf import Shelf
 from trainer.ppo.tasks import Task
 
-__all__ = ["How", "Judging", "work"]
+__all__ = ["How", "Judge", "Judging", "work"]
 
 IDLE_SECONDS = 1.0
 _RIGHT = (VerdictKind.ACCEPTED, VerdictKind.NOT_FASTER)
@@ -49,6 +50,22 @@ class How:
         """What a verdict depends on."""
         return f"{self.timing} {self.states}"
 
+    def judging(self, core: int | None) -> Judge:
+        """Who judges on ``core``; called in the lane's process."""
+        return Judging(self, core)
+
+
+class Judge(Protocol):
+    """A context manager that judges answers to questions of one kind."""
+
+    def __enter__(self) -> Judge: ...
+
+    def __exit__(self, *_: object) -> None: ...
+
+    def verdict(self, task: Any, answer: str) -> Verdict:
+        """What is said of ``answer``. Raises GccllmError or OSError for our own faults."""
+        ...
+
 
 class Judging:
     """Judges answers to tasks on ``core``. A context manager."""
@@ -58,7 +75,7 @@ class Judging:
         self._core = core
         self._stack = ExitStack()
         self._tools = Toolchain()
-        self._open: OrderedDict[str, tuple[ExitStack, RegionJudge]] = OrderedDict()
+        self._open: Shelf[RegionJudge] = Shelf(how.programs)
 
     def __enter__(self) -> Judging:
         self._sandbox = choose()
@@ -66,8 +83,7 @@ class Judging:
         return self
 
     def __exit__(self, *_: object) -> None:
-        while self._open:
-            self._open.popitem()[1][0].close()
+        self._open.close()
         self._stack.close()
 
     def verdict(self, task: Task, answer: str) -> Verdict:
@@ -89,30 +105,23 @@ class Judging:
         return found
 
     def _judge(self, task: Task) -> RegionJudge:
-        key = task.digest + task.program.name
-        if key not in self._open:
-            while len(self._open) >= self.how.programs:
-                self._open.popitem(last=False)[1][0].close()
-            stack = ExitStack()
-            judge = stack.enter_context(
-                RegionJudge(
-                    task.program,
-                    tools=self._tools,
-                    sandbox=self._sandbox,
-                    harness=self._harness,
-                    core=self._core,
-                )
-            )
-            self._open[key] = (stack, judge)
-        self._open.move_to_end(key)
-        return self._open[key][1]
+        return self._open.get(
+            task.digest + task.program.name,
+            lambda: RegionJudge(
+                task.program,
+                tools=self._tools,
+                sandbox=self._sandbox,
+                harness=self._harness,
+                core=self._core,
+            ),
+        )
 
 
 def work(pipe: Connection, how: How) -> None:
     """The process: (task, answer) come through ``pipe``, verdicts go back, None ends it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     question = _next(pipe)
-    judging: Judging | None = None
+    judging: Judge | None = None
     held: int | None = None
     with ExitStack() as stack:
         while question is not None:
@@ -124,7 +133,7 @@ def work(pipe: Connection, how: How) -> None:
                     continue
                 if judging is None or held != core:
                     stack.close()
-                    judging, held = stack.enter_context(Judging(how, core)), core
+                    judging, held = stack.enter_context(how.judging(core)), core
                 while question is not None:
                     pipe.send(_answer(judging, *question))
                     if not pipe.poll(IDLE_SECONDS):
@@ -134,15 +143,15 @@ def work(pipe: Connection, how: How) -> None:
                 question = _next(pipe)
 
 
-def _next(pipe: Connection) -> tuple[Task, str] | None:
+def _next(pipe: Connection) -> tuple[Any, str] | None:
     try:
-        question: tuple[Task, str] | None = pipe.recv()
+        question: tuple[Any, str] | None = pipe.recv()
     except EOFError:
         return None
     return question
 
 
-def _answer(judging: Judging, task: Task, answer: str) -> Verdict:
+def _answer(judging: Judge, task: Any, answer: str) -> Verdict:
     try:
         return judging.verdict(task, answer)
     except (GccllmError, OSError) as error:

@@ -1,0 +1,204 @@
+"""A whole program, open for judging: candidates in, verdicts out, and what was built of them.
+
+The same judge as everywhere, and the same search decides which of a candidate's functions replace
+gcc's (all that can be, else those that can). What is right keeps its build, so that any protocol
+can time it.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from types import TracebackType
+
+from gccllm.asm.normalise import same_code
+from gccllm.errors import GccllmError
+from gccllm.judge.baseline import Admitted
+from gccllm.judge.judge import Judge
+from gccllm.judge.trusted import instrument, profile
+from gccllm.proposers.base import Task
+from gccllm.recompile import recompile
+from gccllm.sandbox.base import Sandbox
+from gccllm.search import Search
+from gccllm.toolchain import Toolchain
+from gccllm.types import Candidate, HotFunction, Isa, Verdict, VerdictKind
+from trainer.corpus.programs import JudgedProgram
+from trainer.judging import open_judge
+
+__all__ = ["Judged", "ProgramJudge"]
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What became of a candidate. ``admitted`` is there where it is right and differs; its verdict
+    then is not-faster, with the speedup of a glance."""
+
+    verdict: Verdict
+    admitted: Admitted | None = None
+
+
+class ProgramJudge:
+    """One program of one unit. A context manager; not for several threads.
+
+    ``fault`` is why nothing can be judged here, None when all is well; it then is the verdict on
+    every candidate.
+    """
+
+    def __init__(
+        self,
+        program: JudgedProgram,
+        *,
+        tools: Toolchain | None = None,
+        sandbox: Sandbox | None = None,
+        isa: str = "native",
+        core: int | None = None,
+        seed: int = 0,
+        expired: Callable[[], bool] = lambda: False,
+    ) -> None:
+        """``isa``: what candidates may use, "native" or "target" (the program's own options).
+        ``core``: where runs are pinned to. ``expired`` true ends timing early."""
+        self.program = program
+        self.fault: Verdict | None = None
+        self._tools = tools or Toolchain()
+        self._sandbox = sandbox
+        self._mode = isa
+        self._core = core
+        self._seed = seed
+        self._expired = expired
+        self._stack = ExitStack()
+        self._known: dict[str, Judged] = {}
+
+    def __enter__(self) -> ProgramJudge:
+        with ExitStack() as stack:
+            try:
+                self._open(stack)
+            except (GccllmError, OSError) as error:
+                self.fault = Verdict(VerdictKind.UNJUDGED, str(error), {"reason": "not-built"})
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._stack.close()
+
+    @property
+    def judge(self) -> Judge:
+        """Whoever times and builds. Only where there is no ``fault``."""
+        return self._judge
+
+    @property
+    def isa(self) -> Isa:
+        """What candidates may use."""
+        return self._isa
+
+    @property
+    def baseline(self) -> str:
+        """gcc's assembly of the program."""
+        return self._judge.program.units[self.program.name].assembly
+
+    @property
+    def tests(self) -> int:
+        """Recorded cases; 0 where there is a fault."""
+        return 0 if self.fault else len(self._judge.arena.recording.cases)
+
+    def try_candidate(self, candidate: Candidate) -> Judged:
+        """What the judge says, short of confirming; equal candidates are judged once."""
+        if self.fault is not None:
+            return Judged(self.fault)
+        key = repr((candidate.functions, candidate.malformed, candidate.foreign, candidate.text))
+        if key not in self._known:
+            self._known[key] = self._try(candidate)
+        return self._known[key]
+
+    def answer(self, text: str, malformed: str = "") -> Judged:
+        """As :meth:`try_candidate`, for a model's assembly of the whole program."""
+        return self.try_candidate(
+            Candidate("answer", self.program.name, (), text, malformed=malformed)
+        )
+
+    def forget(self, judged: Judged) -> None:
+        """Remove what was built of a candidate; asked about again, it is judged again."""
+        if judged.admitted is not None:
+            judged.admitted.build.executable.unlink(missing_ok=True)
+            self._known = {k: x for k, x in self._known.items() if x is not judged}
+            self._search = self._new_search()
+
+    def task(self, samples: int, deadline: float = math.inf, *, only_hot: bool = False) -> Task:
+        """What a proposer is asked. ``deadline`` is of time.monotonic(). ``only_hot`` profiles the
+        program first, for proposers that go function by function."""
+        scratch = self._opened.scratch / f"propose-{time.monotonic_ns()}"
+        scratch.mkdir()
+        unit = self.program.name
+        source, spec = recompile(self._judge.program, unit, scratch, lambda line: None)
+        functions = self._functions
+        if only_hot:
+            shares, _ = profile(self._judge.arena, self._judge.baseline)
+            names = {x.name for x in functions}
+            functions = tuple(x for x in shares if x.name in names) or functions
+        return Task(
+            unit=unit,
+            baseline=self.baseline,
+            functions=functions,
+            isa=self._isa,
+            scratch=scratch,
+            deadline=deadline,
+            source=source,
+            compile=spec,
+            instrument=instrument(self._judge.arena, unit),
+            samples=samples,
+        )
+
+    def _open(self, stack: ExitStack) -> None:
+        self._isa = self._tools.isa(self._mode, self.program.options)
+        self._opened = open_judge(
+            stack,
+            self.program,
+            {self.program.name: self._isa},
+            tools=self._tools,
+            sandbox=self._sandbox,
+            core=self._core,
+            seed=self._seed,
+            expired=self._expired,
+        )
+        self._judge = self._opened.judge
+        self.fault = self._opened.fault
+        if self.fault is not None:
+            return
+        names = [x for x in self._judge.functions(self.program.name) if not x.endswith(".cold")]
+        self._functions = tuple(HotFunction(x, 1 / len(names)) for x in names)
+        self._search = self._new_search()
+
+    def _new_search(self) -> Search:
+        """One that has tried nothing: it remembers what it saw, but not what was built of it."""
+        hot = {self.program.name: self._functions}
+        return Search(self._judge, hot, math.inf, lambda seen: None)
+
+    def _try(self, candidate: Candidate) -> Judged:
+        if candidate.text and same_code(candidate.text, self.baseline):
+            # Spliced, a copy has labels and constants of its own, and would be taken for news.
+            return Judged(Verdict(VerdictKind.UNCHANGED, "gcc's own code again"))
+        try:
+            verdict, admitted = self._tried(candidate)
+            if verdict.kind is VerdictKind.NOT_FASTER and admitted is None:
+                # The same code in other words: a new search builds it for this one, too.
+                self._search = self._new_search()
+                verdict, admitted = self._tried(candidate)
+        except (GccllmError, OSError) as error:
+            reason = getattr(error, "reason", "io-error")
+            return Judged(Verdict(VerdictKind.UNJUDGED, str(error), {"reason": reason}))
+        return Judged(verdict, admitted)
+
+    def _tried(self, candidate: Candidate) -> tuple[Verdict, Admitted | None]:
+        before = len(self._search.trials)
+        verdict = self._search.try_candidate(candidate)
+        new = self._search.trials[before:]
+        if not new:
+            return verdict, None
+        return replace(verdict, detail=f"right; {verdict.detail}"), new[-1].admitted

@@ -1,0 +1,116 @@
+"""Questions about whole programs, and who judges the answers in a lane of the reward service."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from gccllm.prompts import Malformed, parse_answer
+from gccllm.sandbox.choice import choose
+from gccllm.toolchain import Toolchain
+from gccllm.types import Verdict
+from trainer.corpus.program_folders import unfold
+from trainer.corpus.program_rows import ProgramRow
+from trainer.corpus.programs import JudgedProgram
+from trainer.judging import Timing, timed
+from trainer.ppo.shelf import Shelf
+from trainer.ppo.tasks import program_digest
+from trainer.ppo.worker import How
+from trainer.programs.judging import ProgramJudge
+
+__all__ = ["ProgramHow", "ProgramJudging", "ProgramTask", "program_tasks"]
+
+
+@dataclass(frozen=True)
+class ProgramTask:
+    """A question: ``prompt`` about ``program``, which has ``tests`` recorded cases.
+
+    ``digest`` names program, recording and compiler.
+    """
+
+    program: JudgedProgram
+    prompt: str
+    digest: str
+    tests: int
+
+    @property
+    def name(self) -> str:
+        """The program's."""
+        return self.program.name
+
+
+def program_tasks(
+    rows: Iterable[ProgramRow], folder: Path, prompt: str, tools: Toolchain
+) -> list[ProgramTask]:
+    """A task a row, its program written into ``folder``; ``prompt`` is "with-o3" or "c-only"."""
+    found = []
+    for row in rows:
+        program = unfold(row, folder)
+        shown = row.c_only_question if prompt == "c-only" else row.question
+        found.append(ProgramTask(program, shown, program_digest(program, tools), len(row.inputs)))
+    return found
+
+
+@dataclass(frozen=True)
+class ProgramHow(How):
+    """As :class:`How`, for whole programs, to which ``states`` mean nothing.
+
+    ``isa`` is what answers may use.
+    """
+
+    states: int = 0
+    isa: str = "native"
+
+    @property
+    def identity(self) -> str:
+        """What a verdict depends on."""
+        return f"program {self.timing} {self.isa}"
+
+    def judging(self, core: int | None) -> ProgramJudging:
+        """Who judges on ``core``."""
+        return ProgramJudging(self, core)
+
+
+class ProgramJudging:
+    """Judges answers to :class:`ProgramTask` on ``core``. A context manager."""
+
+    def __init__(self, how: ProgramHow, core: int | None) -> None:
+        self.how = how
+        self._core = core
+        self._tools = Toolchain()
+        self._open: Shelf[ProgramJudge] = Shelf(how.programs)
+
+    def __enter__(self) -> ProgramJudging:
+        self._sandbox = choose()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._open.close()
+
+    def verdict(self, task: ProgramTask, answer: str) -> Verdict:
+        """What the judge says of a model's whole answer."""
+        judge = self._open.get(
+            task.digest + task.name,
+            lambda: ProgramJudge(
+                task.program,
+                tools=self._tools,
+                sandbox=self._sandbox,
+                isa=self.how.isa,
+                core=self._core,
+            ),
+        )
+        parsed = parse_answer(answer)
+        if isinstance(parsed, Malformed):
+            return judge.answer("", parsed.reason).verdict
+        judged = judge.answer(parsed)
+        try:
+            if judged.admitted is None:
+                return judged.verdict
+            timing = Timing(self.how.timing)
+            if timing is Timing.QUICK:
+                return judged.verdict
+            return timed(judge.judge, judged.admitted, timing)
+        finally:
+            # The service remembers verdicts; builds would fill the disk.
+            judge.forget(judged)

@@ -1,0 +1,1 @@
+"""A training run or an evaluation as one page for a browser."""
