@@ -273,25 +273,35 @@ def test_a_timed_run_that_goes_wrong_counts_as_one() -> None:
 FAKE_HYPERFINE = """#!/bin/sh
 for word; do
   case $word in
+    --help) echo HELP; exit ;;
     --export-json=*) out=${word#*=} ;;
     --input=*) cat "${word#*=}" > /dev/null || exit 1 ;;
-    /*) exit 2 ;;
+    --warmup=3 | --runs=10 | --shell=SHELL | --) ;;
+    -*) exit 2 ;;
   esac
   last=$word
 done
 touch /root/escaped 2>/dev/null && exit 3
 mean=0.5
-case $last in *candidate*) mean=0.25 ;; esac
+case $last in
+  "/x/baseline 'a b'"*) ;;
+  *candidate*) mean=0.25 ;;
+esac
+case $last in *"< '"*" put'" | *"< /dev/null") ;; *"<"*) exit 4 ;; esac
 echo '{"results": [{"mean": '$mean'}]}' > "$out"
 """
 
 
-def test_hyperfine_where_it_is_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Called as the paper's code calls it, but confined: it can write its result and nothing."""
+@pytest.mark.parametrize(("told", "shell"), [("--input", "none"), ("--shell", "/bin/sh")])
+def test_hyperfine_where_it_is_installed(
+    told: str, shell: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Called as the paper's code calls it, but confined: it can write its result and nothing. It
+    is given stdin by --input, or by a shell where it is too old for that."""
     if shutil.which("bwrap") is None:
         pytest.skip("bubblewrap is missing")
     program = tmp_path / "hyperfine"
-    program.write_text(FAKE_HYPERFINE)
+    program.write_text(FAKE_HYPERFINE.replace("HELP", f"'{told}'").replace("SHELL", shell))
     program.chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
     found = find_hyperfine()
@@ -302,11 +312,12 @@ def test_hyperfine_where_it_is_installed(tmp_path: Path, monkeypatch: pytest.Mon
     given = RunInput(("a b",), stdin)
     assert found.mean(Path("/x/baseline"), given) == 0.5
     assert found.mean(Path("/x/candidate"), given) == 0.25
-    assert found.mean(Path("/x/candidate"), RunInput((), tmp_path / "none")) is None
     measured = PaperProtocol(found).measure(
         judge_of({"baseline": [1.0], "candidate": [1.0]}), ADMITTED
     )
     assert (measured.speedup, measured.detail) == (2.0, "hyperfine")
+    if found.takes_input:
+        assert found.mean(Path("/x/candidate"), RunInput((), tmp_path / "none")) is None
     monkeypatch.setenv("PATH", str(tmp_path))
     assert find_hyperfine() is None
     assert Hyperfine(Path("/no/such"), found.bwrap).mean(program, RunInput()) is None

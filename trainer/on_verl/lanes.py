@@ -51,6 +51,11 @@ class RayLane:
         self._lock = threading.Lock()
         self._actor: Any = None
 
+    @property
+    def actor(self) -> Any:
+        """The actor's handle, None before the first question."""
+        return self._actor
+
     def ask(self, task: Any, answer: str) -> Verdict:
         """The verdict; unjudged if it does not come in time, or two actors died of it."""
         reason = ""

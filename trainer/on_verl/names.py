@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-__all__ = ["CORES_VARIABLE", "SOCKET_VARIABLE", "STOP_VARIABLE", "UNTIL_VARIABLE"]
+__all__ = ["CORES_VARIABLE", "SOCKET_VARIABLE", "STOP_VARIABLE", "TCP", "UNTIL_VARIABLE"]
 
 CORES_VARIABLE = "GCCLLM_ROLLOUT_CORES"
 """cores for sampling, "0,1": those on which nothing is timed meanwhile"""
 SOCKET_VARIABLE = "GCCLLM_REWARD_SOCKET"
-"""the reward service's Unix socket"""
+"""where the reward service is: a Unix socket's path, or TCP, host, port and token"""
+TCP = "tcp "
 UNTIL_VARIABLE = "GCCLLM_TRAIN_UNTIL"
 """time.time() after which the step that runs is the last one"""
 STOP_VARIABLE = "GCCLLM_TRAIN_STOP"

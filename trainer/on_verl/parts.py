@@ -20,7 +20,7 @@ from verl.experimental.agent_loop.single_turn_agent_loop import SingleTurnAgentL
 from verl.experimental.reward_loop.reward_manager.base import RewardManagerBase
 from verl.trainer.ppo.ray_trainer import RayPPOTrainer
 
-from trainer.on_verl.names import SOCKET_VARIABLE, STOP_VARIABLE, UNTIL_VARIABLE
+from trainer.on_verl.names import SOCKET_VARIABLE, STOP_VARIABLE, TCP, UNTIL_VARIABLE
 from trainer.ppo.reward import SCORE_KEYS, unjudged
 from trainer.ppo.text import answer_of
 
@@ -74,7 +74,12 @@ class RegionRewards(RewardManagerBase):
         return answer_of(self.tokenizer, ids)
 
     async def _ask(self, question: dict[str, Any]) -> dict[str, Any]:
-        reader, writer = await asyncio.open_unix_connection(self._socket, limit=MOST_LINE)
+        if self._socket.startswith(TCP):
+            host, port, token = self._socket.removeprefix(TCP).split(" ")
+            question = {**question, "token": token}
+            reader, writer = await asyncio.open_connection(host, int(port), limit=MOST_LINE)
+        else:
+            reader, writer = await asyncio.open_unix_connection(self._socket, limit=MOST_LINE)
         try:
             writer.write(json.dumps(question).encode() + b"\n")
             await writer.drain()

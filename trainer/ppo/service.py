@@ -32,7 +32,7 @@ from trainer.ppo.reward import Shaping, load_verdict, saved_verdict, scored, unj
 from trainer.ppo.text import TRUNCATED
 from trainer.ppo.worker import How, work
 
-__all__ = ["Lane", "Question", "RewardService", "VerdictCache"]
+__all__ = ["Handler", "Lane", "Question", "RewardService", "VerdictCache"]
 
 DEADLINE_SECONDS = 120.0
 """for one answer, opening its program included"""
@@ -188,11 +188,11 @@ class RewardService:
         self._lanes = [Lane(how, deadline) for _ in range(lanes)]
         self._folder = tempfile.TemporaryDirectory(prefix="gccllm-reward-")
         self.address = Path(self._folder.name) / "socket"
-        self._server: _Server | None = None
+        self._server: socketserver.BaseServer | None = None
         self._thread: threading.Thread | None = None
 
     def __enter__(self) -> RewardService:
-        self._server = _Server(str(self.address), self)
+        self._server = self.listening()
         self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
         self._thread.start()
         return self
@@ -227,6 +227,19 @@ class RewardService:
             # One answer's reward must not end the training of the others.
             return unjudged(f"{type(error).__name__}: {error}")
 
+    def listening(self) -> socketserver.BaseServer:
+        """The server at :attr:`address`, whose handler is :class:`Handler`."""
+        return _Server(str(self.address), self)
+
+    @property
+    def reached_at(self) -> str:
+        """What :data:`trainer.on_verl.names.SOCKET_VARIABLE` has to be."""
+        return str(self.address)
+
+    def admits(self, question: Mapping[str, Any]) -> bool:
+        """Whether whoever asks may: the socket's folder is ours alone."""
+        return "task" in question
+
     def judged(self, task: Question, answer: str) -> Verdict:
         """Ask the program's lane."""
         number = int(hashlib.sha256(task.program.name.encode()).hexdigest(), 16)
@@ -238,25 +251,28 @@ class RewardService:
         return hashlib.sha256(b"".join(hashes)).hexdigest()
 
 
+class Handler(socketserver.StreamRequestHandler):
+    """A JSON line in, a JSON line out; its server has a ``service``."""
+
+    def handle(self) -> None:
+        service: RewardService = vars(self.server)["service"]
+        try:
+            question: Mapping[str, Any] = json.loads(self.rfile.readline(MOST_LINE))
+            if not service.admits(question):
+                raise ValueError("it may not be asked")
+            found = service.reward(str(question["task"]), str(question["answer"]))
+        except (ValueError, LookupError, TypeError) as error:
+            found = unjudged(f"not a question: {error}")
+        with suppress(OSError):
+            self.wfile.write(json.dumps(found).encode() + b"\n")
+
+
 class _Server(socketserver.ThreadingUnixStreamServer):
-    """A thread a question: a JSON line in, a JSON line out."""
+    """A thread a question."""
 
     daemon_threads = True
     request_queue_size = 1024
 
     def __init__(self, path: str, service: RewardService) -> None:
         self.service = service
-        super().__init__(path, _Handler)
-
-
-class _Handler(socketserver.StreamRequestHandler):
-    def handle(self) -> None:
-        server = self.server
-        assert isinstance(server, _Server)
-        try:
-            question: Mapping[str, Any] = json.loads(self.rfile.readline(MOST_LINE))
-            found = server.service.reward(str(question["task"]), str(question["answer"]))
-        except (ValueError, LookupError, TypeError) as error:
-            found = unjudged(f"not a question: {error}")
-        with suppress(OSError):
-            self.wfile.write(json.dumps(found).encode() + b"\n")
+        super().__init__(path, Handler)

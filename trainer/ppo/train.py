@@ -88,7 +88,7 @@ def train(
         ray_folder() as temp,
     ):
         environment = environment_of(
-            settings.profile, settings.lanes, paths, service.address, temp, left
+            settings.profile, settings.lanes, paths, service.reached_at, temp, left
         )
         run_verl(paths, environment, began, stop, say)
     steps = last_step(paths)

@@ -39,7 +39,7 @@ def ray_folder() -> Iterator[str]:
 
 
 def environment_of(
-    profile: str, lanes: int, paths: Paths, socket: Path, temp: str, left: float = math.inf
+    profile: str, lanes: int, paths: Paths, socket: str, temp: str, left: float = math.inf
 ) -> dict[str, str]:
     """verl's processes get our variables, the parts' and places for what they write. ``profile`` is
     "cpu" or "gpu", ``temp`` Ray's folder, ``left`` the seconds that steps may begin in."""
@@ -58,7 +58,7 @@ def environment_of(
         "RAY_DEDUP_LOGS": "0",
         # Ray's idle processes, one a core, would start beside those that are used.
         "RAY_enable_worker_prestart": "0",
-        shared.SOCKET_VARIABLE: str(socket),
+        shared.SOCKET_VARIABLE: socket,
         shared.STOP_VARIABLE: str(paths.out / "verl" / "stop"),
     }
     if left < math.inf:

@@ -8,7 +8,7 @@ coming and given back when they stop, so that others can measure too.
 from __future__ import annotations
 
 import signal
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -53,6 +53,10 @@ class How:
     def judging(self, core: int | None) -> Judge:
         """Who judges on ``core``; called in the lane's process."""
         return Judging(self, core)
+
+    def held(self) -> AbstractContextManager[int | None]:
+        """Holds what judging needs to itself: a core. None: none came free in time."""
+        return lane(self.lanes, self.wait)
 
 
 class Judge(Protocol):
@@ -125,7 +129,7 @@ def work(pipe: Connection, how: How) -> None:
     held: int | None = None
     with ExitStack() as stack:
         while question is not None:
-            with lane(how.lanes, how.wait) as core:
+            with how.held() as core:
                 if core is None:
                     busy = "every core for timing was busy with other measurements"
                     pipe.send(Verdict(VerdictKind.UNJUDGED, busy))

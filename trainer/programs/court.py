@@ -3,10 +3,10 @@
     answer ─▶ bounded queue ─▶ a checking lane: screen, build, every recording ─wrong─▶ verdict
                                      └─right─▶ a timing lane: a core of its own ─▶ verdict
 
-A timing lane has its core to itself (:mod:`gccllm.lanes`), so only answers that are right get one. A
-program goes to the same lanes each time, where it stays open, unless another one is free and that
-one is not. What does not get a place in the queue in time is unjudged, and so is what a lane does
-not answer in time; that lane is started anew. Lanes are processes here or Ray actors anywhere
+A timing lane has its core to itself (:mod:`gccllm.lanes`), so only answers that are right get one.
+A program goes to the same lane each time, where it stays open, unless that one is busy and another
+is free. What does not get a place in the queue in time is unjudged, and so is what a lane
+does not answer in time; that lane is started anew. Lanes are processes here or Ray actors anywhere
 (:mod:`trainer.on_verl.lanes`); a court does not care.
 """
 
@@ -16,8 +16,8 @@ import hashlib
 import threading
 import time
 from collections import Counter
-from collections.abc import Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from typing import Any, Protocol
 
@@ -58,39 +58,35 @@ class Figures:
 
 
 class _Bench:
-    """Lanes of one kind, each with a lock, and how long they were used."""
+    """Lanes of one kind, which of them are free, and how long they were used."""
 
     def __init__(self, lanes: Sequence[AsksLane]) -> None:
         self.lanes = list(lanes)
         self.busy = 0.0
-        self._locks = [threading.Lock() for _ in lanes]
-        self._count = threading.Lock()
+        self._free = set(range(len(self.lanes)))
+        self._changed = threading.Condition()
 
     @contextmanager
-    def _held(self, wanted: int) -> Any:
-        """The wanted lane if it is free, else any that is, else the wanted one after a wait."""
-        order = [wanted, *(x for x in range(len(self.lanes)) if x != wanted)]
-        number = next((x for x in order if self._locks[x].acquire(blocking=False)), None)
-        if number is None:
-            number = wanted
-            self._locks[number].acquire()
+    def _held(self, wanted: int) -> Iterator[int]:
+        """The wanted lane if it is free, else the first that is or becomes so."""
+        with self._changed:
+            while not self._free:
+                self._changed.wait()
+            number = wanted if wanted in self._free else min(self._free)
+            self._free.remove(number)
+        started = time.monotonic()
         try:
             yield number
         finally:
-            self._locks[number].release()
+            with self._changed:
+                self.busy += time.monotonic() - started
+                self._free.add(number)
+                self._changed.notify()
 
     def ask(self, task: Question, answer: str) -> Verdict:
         name = hashlib.sha256(task.program.name.encode()).digest()
-        held: AbstractContextManager[int] = self._held(
-            int.from_bytes(name, "big") % len(self.lanes)
-        )
-        with held as number:
-            started = time.monotonic()
-            try:
-                return self.lanes[number].ask(task, answer)
-            finally:
-                with self._count:
-                    self.busy += time.monotonic() - started
+        with self._held(int.from_bytes(name, "big") % len(self.lanes)) as number:
+            return self.lanes[number].ask(task, answer)
 
 
 class Court:
@@ -124,6 +120,16 @@ class Court:
         with ExitStack() as stack:
             for lane in (*self._checking.lanes, *self._timing.lanes):
                 stack.callback(lane.close)
+
+    @property
+    def checking_lanes(self) -> Sequence[AsksLane]:
+        """Those that check and do not time."""
+        return self._checking.lanes
+
+    @property
+    def timing_lanes(self) -> Sequence[AsksLane]:
+        """Those that time."""
+        return self._timing.lanes
 
     def verdict(self, task: Question, answer: str) -> Verdict:
         """The verdict on one answer; unjudged where the queue is full for too long."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import shutil
 import tempfile
 from dataclasses import dataclass
@@ -21,14 +22,17 @@ __all__ = ["RUNS", "WARMUPS", "Hyperfine", "find_hyperfine"]
 
 WARMUPS, RUNS = 3, 10
 MOST_SECONDS = 600.0
+HELP_SECONDS = 10.0
 
 
 @dataclass(frozen=True)
 class Hyperfine:
-    """Where the two programs are."""
+    """Where the two programs are. ``takes_input``: it knows ``--input`` (since 1.16); before, a
+    shell has to redirect, whose own time hyperfine subtracts."""
 
     path: Path
     bwrap: Path
+    takes_input: bool = True
 
     def mean(self, program: Path, given: RunInput, core: int | None = None) -> float | None:
         """Seconds of wall time of one run of ``program``: the mean of ten after three warm-ups.
@@ -36,11 +40,16 @@ class Hyperfine:
         with tempfile.TemporaryDirectory(prefix="gccllm-hyperfine-") as folder:
             out = Path(folder) / "result.json"
             pinned = ["taskset", "-c", str(core)] if core is not None else []
-            argv = [*pinned, *self._confined(Path(folder)), str(self.path), "--shell=none"]
-            argv += ["--style=none", f"--warmup={WARMUPS}", f"--runs={RUNS}"]
-            argv += [f"--input={given.stdin or '/dev/null'}", f"--export-json={out}", "--"]
-            quoted = " ".join(_quoted(x) for x in (str(program), *given.args))
-            done = process.run([*argv, quoted], timeout=MOST_SECONDS)
+            argv = [*pinned, *self._confined(Path(folder)), str(self.path)]
+            argv += [f"--warmup={WARMUPS}", f"--runs={RUNS}", f"--export-json={out}"]
+            command = " ".join(shlex.quote(x) for x in (str(program), *given.args))
+            stdin = str(given.stdin or "/dev/null")
+            if self.takes_input:
+                argv += ["--shell=none", f"--input={stdin}"]
+            else:
+                argv.append("--shell=/bin/sh")
+                command += f" < {shlex.quote(stdin)}"
+            done = process.run([*argv, "--", command], timeout=MOST_SECONDS)
             try:
                 (result,) = json.loads(out.read_text())["results"]
                 return float(result["mean"]) if done.ok else None
@@ -61,9 +70,7 @@ class Hyperfine:
 def find_hyperfine() -> Hyperfine | None:
     """None unless both hyperfine and bubblewrap are installed."""
     found, bwrap = shutil.which("hyperfine"), shutil.which("bwrap")
-    return Hyperfine(Path(found), Path(bwrap)) if found and bwrap else None
-
-
-def _quoted(word: str) -> str:
-    """For hyperfine's own splitting of a command without a shell."""
-    return "'" + word.replace("'", "'\"'\"'") + "'"
+    if found is None or bwrap is None:
+        return None
+    told = process.run([found, "--help"], timeout=HELP_SECONDS)
+    return Hyperfine(Path(found), Path(bwrap), b"--input" in told.stdout)

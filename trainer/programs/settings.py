@@ -27,7 +27,11 @@ class ProgramSettings:
     prompt: str = "with-o3"
     isa: str = "native"
     timing: str = "quick"
+    where: str = "here"
     lanes: int = 1
+    checkers: int = 0
+    queue: int = 256
+    isolated: bool = False
     deadline: float = 180.0
     reward: ProgramShaping = field(default_factory=ProgramShaping)
 
@@ -37,12 +41,15 @@ class ProgramSettings:
             "prompt": PROMPTS,
             "isa": ISAS,
             "timing": tuple(x.value for x in Timing),
+            "where": ("here", "ray"),
         }
         for name, words in allowed.items():
             if getattr(self, name) not in words:
                 raise UsageError(f"gccllm.{name} is one of {', '.join(words)}")
         if self.lanes < 1 or self.deadline <= 0:
             raise UsageError("gccllm.lanes is 1 at least and gccllm.deadline more than 0")
+        if self.checkers < 0 or self.queue < 1:
+            raise UsageError("gccllm.checkers is 0 at least and gccllm.queue 1")
 
     @staticmethod
     def of(section: Mapping[str, Any]) -> ProgramSettings:

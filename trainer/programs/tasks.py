@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
 from gccllm.prompts import Malformed, parse_answer
 from gccllm.sandbox.choice import choose
 from gccllm.toolchain import Toolchain
-from gccllm.types import Verdict
+from gccllm.types import Verdict, VerdictKind
 from trainer.corpus.program_folders import unfold
 from trainer.corpus.program_rows import ProgramRow
 from trainer.corpus.programs import JudgedProgram
@@ -17,9 +18,14 @@ from trainer.judging import Timing, timed
 from trainer.ppo.shelf import Shelf
 from trainer.ppo.tasks import program_digest
 from trainer.ppo.worker import How
+from trainer.programs.cores import core_use
 from trainer.programs.judging import ProgramJudge
 
 __all__ = ["ProgramHow", "ProgramJudging", "ProgramTask", "program_tasks"]
+
+ANY_CORE = -1
+MOST_USED = 0.1
+"""of a core, by others, where it is to be isolated"""
 
 
 @dataclass(frozen=True)
@@ -56,11 +62,12 @@ def program_tasks(
 class ProgramHow(How):
     """As :class:`How`, for whole programs, to which ``states`` mean nothing.
 
-    ``isa`` is what answers may use.
+    ``isa`` is what answers may use. ``isolated``: refuse to time on a core that others use.
     """
 
     states: int = 0
     isa: str = "native"
+    isolated: bool = False
 
     @property
     def identity(self) -> str:
@@ -69,7 +76,13 @@ class ProgramHow(How):
 
     def judging(self, core: int | None) -> ProgramJudging:
         """Who judges on ``core``."""
-        return ProgramJudging(self, core)
+        return ProgramJudging(self, None if core == ANY_CORE else core)
+
+    def held(self) -> AbstractContextManager[int | None]:
+        """A core to time on; who does not time needs none to itself."""
+        if self.timing == Timing.NONE.value:
+            return nullcontext(ANY_CORE)
+        return super().held()
 
 
 class ProgramJudging:
@@ -90,6 +103,11 @@ class ProgramJudging:
 
     def verdict(self, task: ProgramTask, answer: str) -> Verdict:
         """What the judge says of a model's whole answer."""
+        if self.how.isolated and self._core is not None:
+            used = core_use(self._core)
+            if used > MOST_USED:
+                shared = f"core {self._core} is not our own: {used:.0%} of it is used by others"
+                return Verdict(VerdictKind.UNJUDGED, shared)
         judge = self._open.get(
             task.digest + task.name,
             lambda: ProgramJudge(

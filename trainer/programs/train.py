@@ -22,7 +22,6 @@ from trainer.folders import replace_folder
 from trainer.on_verl.pin import check_version
 from trainer.ppo.config import ENDLESS_EPOCHS, Paths
 from trainer.ppo.rows import rows
-from trainer.ppo.service import RewardService
 from trainer.ppo.train import Done
 from trainer.ppo.verl_process import (
     environment_of,
@@ -31,12 +30,16 @@ from trainer.ppo.verl_process import (
     run_verl,
     write_json,
 )
+from trainer.programs.serving import served
 from trainer.programs.settings import ProgramSettings, composed
 from trainer.programs.tasks import ProgramHow, ProgramTask, program_tasks
 
 __all__ = ["ProgramRun", "train_programs"]
 
-HARMLESS = ("trainer.", "ray_kwargs.", "gccllm.lanes", "gccllm.deadline")
+HARMLESS = (
+    *("trainer.", "ray_kwargs.", "gccllm.lanes", "gccllm.checkers", "gccllm.queue"),
+    *("gccllm.deadline", "gccllm.where", "gccllm.isolated"),
+)
 """beginnings of settings that the weights do not depend on"""
 
 
@@ -92,17 +95,14 @@ def train_programs(
     _write(paths, run, train, held, steps, not began)
     if write_only:
         return Done(began, False)
-    how = ProgramHow(timing=settings.timing, lanes=cache_dir(), isa=settings.isa)
-    service = RewardService(
-        [*train, *held],
-        settings.reward,
-        how,
-        cache_dir() / "rewards.sqlite",
-        lanes=settings.lanes,
-        deadline=settings.deadline,
+    how = ProgramHow(
+        timing=settings.timing, lanes=cache_dir(), isa=settings.isa, isolated=settings.isolated
     )
-    with service, ray_folder() as temp:
-        environment = environment_of(settings.profile, settings.lanes, paths, service.address, temp)
+    cache, log = cache_dir() / "rewards.sqlite", paths.out / "verl" / "rewards.jsonl"
+    with served([*train, *held], settings, how, cache, log) as service, ray_folder() as temp:
+        environment = environment_of(
+            settings.profile, settings.lanes, paths, service.reached_at, temp
+        )
         run_verl(paths, environment, began, stop, say)
     reached = last_step(paths)
     if stop():
