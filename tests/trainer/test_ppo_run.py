@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -97,7 +98,9 @@ def test_two_steps_and_two_more(trained_run: Path, tasks: list[Task], tmp_path: 
     from trainer.model import load_model
 
     model, out = trained_run / "model", tmp_path / "run"
-    done = train(model, tasks, out, SMALL)
+    small = replace(SMALL, survey=1)
+    done = train(model, tasks, out, small)
+    assert len((out / "survey.jsonl").read_text().splitlines()) == 3, "the tasks of one program"
     assert (done.steps, done.finished) == (2, True)
     rows = read_metrics(out / "metrics.jsonl")
     steps = [(x["kind"], x["step"]) for x in rows]
@@ -113,7 +116,7 @@ def test_two_steps_and_two_more(trained_run: Path, tasks: list[Task], tmp_path: 
     assert changed
     assert load_model(out / "model").config.vocab_size == load_model(model).config.vocab_size
 
-    more = Settings(**{**SMALL.__dict__, "steps": 3})
+    more = replace(small, steps=3)
     assert train(model, tasks, out, more).steps == 3
     kinds = [(x["kind"], x["step"]) for x in read_metrics(out / "metrics.jsonl")]
     assert [x for x in kinds if x[0] == "train"] == [("train", 1), ("train", 2), ("train", 3)]
@@ -122,7 +125,7 @@ def test_two_steps_and_two_more(trained_run: Path, tasks: list[Task], tmp_path: 
     def enough() -> bool:
         return any(x["step"] >= 4 for x in read_metrics(out / "metrics.jsonl"))
 
-    many = Settings(**{**SMALL.__dict__, "steps": 500, "every": 100})
+    many = replace(small, steps=500, every=100)
     done = train(model, tasks, out, many, stop=enough)
     assert not done.finished
     assert 4 <= done.steps < 100, "it ends soon after it is asked to, with a checkpoint"

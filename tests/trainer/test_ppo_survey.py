@@ -39,7 +39,7 @@ def test_what_is_known_is_not_asked_again(trained_run: Path, tmp_path: Path) -> 
     tasks = [Question(x) for x in ("mixed", "same", "broken")]
     out, service = tmp_path / "run" / "survey.jsonl", Rewards()
 
-    def ask(some: list[Question]) -> dict[str, list[float]]:
+    def ask(some: list[Question], stopped: bool = False) -> dict[str, list[float]]:
         return survey(
             model,
             tokenizer,
@@ -50,8 +50,10 @@ def test_what_is_known_is_not_asked_again(trained_run: Path, tmp_path: Path) -> 
             temperature=1.0,
             answer_length=8,
             seed=0,
+            stop=lambda: stopped,
         )
 
+    assert ask(tasks, stopped=True) == {}
     assert ask(tasks[:2]) == {"mixed": [1.0, 0.0], "same": [1.0, 1.0]}
     with out.open("a") as file:
         file.write('{"task": "bro')  # killed while it wrote

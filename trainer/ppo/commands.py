@@ -99,6 +99,14 @@ def ppo(
         int | None, typer.Option(min=1, help="tasks held out, of whole programs")
     ] = None,
     precision: Annotated[Precision | None, typer.Option(help="of the updates on a CPU")] = None,
+    survey: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            metavar="N",
+            help="ask N times before the run, and leave out most tasks whose answers earn the same",
+        ),
+    ] = None,
     lanes: Annotated[int | None, typer.Option(min=1, help="cores that judge at once")] = None,
     seed: Annotated[int | None, typer.Option(help="of order and sampling")] = None,
     level: Annotated[str, typer.Option(help="what answers may use")] = "x86-64-v3",
@@ -140,6 +148,7 @@ def ppo(
         "every": every,
         "held": held,
         "precision": precision.value if precision else None,
+        "survey": survey,
         "lanes": lanes,
         "seed": seed,
     }

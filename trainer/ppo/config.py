@@ -32,9 +32,11 @@ class Settings:
     ``critic_warmup`` steps train the critic alone. ``every`` is the number of steps between looks
     at the held-out programs and between checkpoints. ``held_samples`` answers are sampled for each
     held-out task beside the greedy one. ``precision`` is that of the updates on a CPU, "fp32" or
-    "bf16" (weights and sampling stay fp32). ``timing`` and ``states`` are how right answers are
-    looked at, see :class:`trainer.ppo.worker.How`. ``micro`` sequences
-    are computed at once, ``lanes`` processes judge.
+    "bf16" (weights and sampling stay fp32). ``survey`` answers are sampled for each task before the
+    run, which then leaves out most tasks whose answers all earn the same (0: none is left out).
+    ``timing`` and ``states`` are how right answers are looked at, see
+    :class:`trainer.ppo.worker.How`. ``micro`` sequences are computed at once, ``lanes`` processes
+    judge.
     """
 
     profile: str = "cpu"
@@ -60,6 +62,7 @@ class Settings:
     seed: int = 0
     estimator: str = "gae"
     precision: str = "fp32"
+    survey: int = 0
     timing: str = "quick"
     states: int = 2000
     reward: Shaping = field(default_factory=Shaping)

@@ -48,19 +48,23 @@ def survey(
     answer_length: int,
     seed: int,
     lanes: int = 1,
+    stop: Callable[[], bool] = lambda: False,
     say: Callable[[str], None] = lambda line: None,
 ) -> dict[str, list[float]]:
     """Task name → the rewards of ``samples`` answers, sampled at ``temperature`` with at most
     ``answer_length`` tokens.
 
-    ``out`` keeps what is known as JSON lines; a survey that was stopped goes on. What could not be
-    judged is left out of a task's rewards. ``model`` is a causal language model of transformers.
+    ``out`` keeps what is known as JSON lines. A survey that ``stop()`` ended, or a kill, goes on
+    the next time; until then only tasks that are known are in the answer. What could not be judged
+    is left out of a task's rewards. ``model`` is a causal language model of transformers.
     """
     known = _read(out)
     missing = [x for x in tasks if x.name not in known]
     out.parent.mkdir(parents=True, exist_ok=True)
     with out.open("a", encoding="utf-8") as file, ThreadPoolExecutor(lanes) as pool:
         for start in range(0, len(missing), TASKS_AT_ONCE):
+            if stop():
+                break
             some = missing[start : start + TASKS_AT_ONCE]
             asked = [x for x in some for _ in range(samples)]
             texts = _answers(model, tokenizer, asked, temperature, answer_length, seed + start)
@@ -74,7 +78,7 @@ def survey(
             file.flush()
             done = start + len(some)
             say(f"survey: {done} of {len(missing)} tasks, {len(_telling(known))} tell something")
-    return {x.name: known[x.name] for x in tasks}
+    return {x.name: known[x.name] for x in tasks if x.name in known}
 
 
 def chosen(tasks: Sequence[Q], rewards: Mapping[str, Sequence[float]], seed: int) -> list[Q]:

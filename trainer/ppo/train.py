@@ -25,6 +25,7 @@ from trainer.on_verl.pin import check_version
 from trainer.ppo.config import Paths, Settings, verl_overrides
 from trainer.ppo.rows import Split, rows, split_tasks
 from trainer.ppo.service import RewardService
+from trainer.ppo.survey import chosen, survey
 from trainer.ppo.tasks import Task
 from trainer.ppo.text import CHAT_TEMPLATE, prompt_ids
 from trainer.ppo.verl_process import (
@@ -70,7 +71,12 @@ def train(
     if not write_only:
         check_version()
     paths = Paths(out.absolute())
-    split = _prepare(model, tokenizer or model, critic or model, tasks, paths, settings, say)
+    split = _split(tokenizer or model, tasks, settings, say)
+    if settings.survey:
+        split = _telling(split, model, tokenizer or model, paths, settings, stop, say)
+        if stop():
+            return Done(0, False)
+    _prepare(model, tokenizer or model, critic or model, split, paths, settings, say)
     began = last_step(paths)
     left = _seconds_left(paths, settings, began)
     if began and (began >= settings.steps or left <= 0):
@@ -80,13 +86,7 @@ def train(
     write_json(paths.out / "verl" / "config.json", overrides)
     if write_only:
         return Done(began, False)
-    how = How(settings.timing, settings.states, lanes=cache_dir())
-    everything = [*split.train, *split.held]
-    cache = cache_dir() / "rewards.sqlite"
-    with (
-        RewardService(everything, settings.reward, how, cache, lanes=settings.lanes) as service,
-        ray_folder() as temp,
-    ):
+    with _service([*split.train, *split.held], settings) as service, ray_folder() as temp:
         environment = environment_of(
             settings.profile, settings.lanes, paths, service.reached_at, temp, left
         )
@@ -99,19 +99,10 @@ def train(
     return Done(steps, finished)
 
 
-def _prepare(
-    model: Path,
-    tokenizer: Path,
-    critic: Path,
-    tasks: Sequence[Task],
-    paths: Paths,
-    settings: Settings,
-    say: Callable[[str], None],
+def _split(
+    tokenizer: Path, tasks: Sequence[Task], settings: Settings, say: Callable[[str], None]
 ) -> Split:
-    """Write models, rows and agents for verl. Raises UsageError, also for another run's folder."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
+    """What is trained on and what is held out. Raises UsageError if it is too little."""
     loaded = tokenizers.load(tokenizer)
     fitting = [x for x in tasks if len(prompt_ids(loaded, x.prompt)) <= settings.prompt_length]
     if len(fitting) < len(tasks):
@@ -119,6 +110,62 @@ def _prepare(
     split = split_tasks(fitting, settings.held)
     if len(split.train) < settings.batch:
         raise UsageError(f"{len(split.train)} tasks to train on are less than a batch")
+    return split
+
+
+def _telling(
+    split: Split,
+    model: Path,
+    tokenizer: Path,
+    paths: Paths,
+    settings: Settings,
+    stop: Callable[[], bool],
+    say: Callable[[str], None],
+) -> Split:
+    """The split with the tasks that a survey chooses, or as it is where those are too few."""
+    with _service(split.train, settings) as service:
+        rewards = survey(
+            load_model(model).eval(),
+            tokenizers.load(tokenizer),
+            split.train,
+            service,
+            paths.out / "survey.jsonl",
+            samples=settings.survey,
+            temperature=settings.temperature,
+            answer_length=settings.answer_length,
+            seed=settings.seed,
+            lanes=settings.lanes,
+            stop=stop,
+            say=say,
+        )
+    kept = chosen(split.train, rewards, settings.seed)
+    if len(kept) < settings.batch:
+        say(f"only {len(kept)} tasks tell something or are drawn beside them: all are trained on")
+        return split
+    return Split(tuple(kept), split.held)
+
+
+def _service(tasks: Sequence[Task], settings: Settings) -> RewardService:
+    """Rewards for answers to ``tasks``."""
+    how = How(settings.timing, settings.states, lanes=cache_dir())
+    cache = cache_dir() / "rewards.sqlite"
+    return RewardService(tasks, settings.reward, how, cache, lanes=settings.lanes)
+
+
+def _prepare(
+    model: Path,
+    tokenizer: Path,
+    critic: Path,
+    split: Split,
+    paths: Paths,
+    settings: Settings,
+    say: Callable[[str], None],
+) -> None:
+    """Write models, rows and agents for verl. Raises UsageError for another run's folder."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    loaded = tokenizers.load(tokenizer)
     names = [[x.name for x in split.train], [x.name for x in split.held]]
     identity = {"settings": settings.identity(), "tasks": names, "model": str(model.absolute())}
     known = paths.out / "run.json"
@@ -127,7 +174,7 @@ def _prepare(
         for name, value in identity.items():
             if before.get(name) != value:
                 raise UsageError(f"{paths.out} is of a run with other {name}; give another --out")
-        return split
+        return
     (paths.out / "verl").mkdir(parents=True, exist_ok=True)
     for source, target in ((model, paths.start), (critic, paths.critic)):
         loaded.chat_template = CHAT_TEMPLATE
@@ -138,7 +185,6 @@ def _prepare(
     paths.agents.write_text("- name: region\n  _target_: trainer.on_verl.parts.RegionAgent\n")
     write_json(known, identity)
     say(f"{len(split.train)} tasks to train on, {len(split.held)} held out")
-    return split
 
 
 def _finish(paths: Paths, tokenizer: Path) -> None:
