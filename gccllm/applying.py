@@ -5,8 +5,8 @@ and what replaces it, left by the slow one; it needs no database and next to no 
 one asks the store, and where the text is not the very same (other debug options), splices the
 rewritten functions into it anew, with all the rules that hold for splicing.
 
-The context is everything beside the text that decides: which compiler, which instruction set, and
-for native which CPU.
+The context is everything beside the text that decides: which compiler, which instruction set, for
+native which CPU, and how sure a rewrite has to be.
 """
 
 from __future__ import annotations
@@ -36,16 +36,17 @@ def apply_rewrite(out: str, print_in_hex: str, command: list[str]) -> str:
     quick = _quick_file(print_in_hex, here)
     text = _quick(quick, here, baseline)
     if text is None:
-        text = _slow(print_in_hex, baseline, here)
-        if text is None:
-            return "apply:no-rewrite"
+        found = _slow(print_in_hex, baseline)
+        if isinstance(found, str):
+            return found
+        text = found
         _leave_quick(quick, here, baseline, text)
     replace_bytes(out, text)
     return "apply:applied"
 
 
 def context(environment: dict[str, str] | os._Environ[str], command: list[str]) -> str:
-    """Compiler, instruction set and (for native) CPU, as one line."""
+    """Compiler, instruction set, (for native) CPU and assurance, as one line."""
     cc1 = command[0] if command else ""
     try:
         state = os.stat(cc1)
@@ -54,7 +55,11 @@ def context(environment: dict[str, str] | os._Environ[str], command: list[str]) 
         compiler = cc1
     mode = environment.get("GCCLLM_ISA") or "target"
     machine = " ".join(sorted(x for x in command if x.startswith("-m")))
-    return f"{compiler} | {environment.get('COLLECT_GCC', '')} | {mode} | {machine} | {_cpu(mode)}"
+    wanted = environment.get("GCCLLM_ASSURANCE") or "fuzzed"
+    return (
+        f"{compiler} | {environment.get('COLLECT_GCC', '')} | {mode} | {machine} | {_cpu(mode)}"
+        f" | {wanted}"
+    )
 
 
 def _cpu(mode: str) -> str:
@@ -103,26 +108,33 @@ def _leave_quick(path: str, here: str, baseline: bytes, text: bytes) -> None:
             pass
 
 
-def _slow(print_in_hex: str, baseline: bytes, here: str) -> bytes | None:
+def _slow(print_in_hex: str, baseline: bytes) -> bytes | str:
+    """The new text, or the reason why there is none."""
     from pathlib import Path
 
     from gccllm.asm.normalise import unit_key
+    from gccllm.assurance.levels import Assurance, sure_enough
+    from gccllm.settings import Settings
     from gccllm.store import Store, UnitKey
     from gccllm.toolchain import Toolchain, collect_options
 
+    settings = Settings.from_environment()
     toolchain = Toolchain(os.environ.get("COLLECT_GCC"))
-    mode = os.environ.get("GCCLLM_ISA") or "target"
-    isa = toolchain.isa(mode, collect_options(os.environ))
+    isa = toolchain.isa(settings.isa, collect_options(os.environ))
     text = baseline.decode("utf-8", "surrogateescape")
     with Store(Path(store_folder()), create=False) as store:
         key = UnitKey(unit_key(text), toolchain.identity.digest, isa.name)
         found = store.find(key)
     if found is None:
-        return None
+        return "apply:no-rewrite"
+    if not sure_enough(found.assurance, Assurance(settings.assurance)):
+        return "apply:too-weak"
     if found.baseline == text:
         return found.text.encode("utf-8", "surrogateescape")
     from gccllm.asm.splice import Refusal, splice
     from gccllm.asm.unit import parse
 
     done = splice(parse(text), parse(found.text), found.functions, tag=print_in_hex[:8])
-    return None if isinstance(done, Refusal) else done.text.encode("utf-8", "surrogateescape")
+    if isinstance(done, Refusal):
+        return "apply:no-rewrite"
+    return done.text.encode("utf-8", "surrogateescape")

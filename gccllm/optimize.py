@@ -15,7 +15,11 @@ from pathlib import Path
 
 from gccllm import __version__
 from gccllm.asm.normalise import fingerprint, unit_key
+from gccllm.assurance.ladder import Known, Ladder, Shares
+from gccllm.assurance.ladder.rungs import Place, ProgramRungs
+from gccllm.assurance.levels import Assurance, sure_enough
 from gccllm.errors import StoreError
+from gccllm.events import count_event
 from gccllm.judge.judge import Judge
 from gccllm.judge.statistics import speedup
 from gccllm.judge.trusted import instrument, profile
@@ -23,16 +27,20 @@ from gccllm.program import Program
 from gccllm.proposers.base import Proposer, Task, identity_of
 from gccllm.recompile import recompile
 from gccllm.recordings import Recording
-from gccllm.report.record import FunctionRecord, ProgramRecord
+from gccllm.report.record import ProgramRecord
 from gccllm.sandbox.base import Sandbox
-from gccllm.search import Found, Search, Seen
+from gccllm.search import Conclusion, Found, Search, Seen
+from gccllm.search.records import function_records, stored_records
 from gccllm.settings import Settings
 from gccllm.store import Judgement, Rewrite, Store, UnitKey
-from gccllm.types import HotFunction, Isa, Outcome, Verdict, VerdictKind
+from gccllm.types import HotFunction, Isa, Json, Outcome, Verdict
 
 __all__ = ["Optimized", "Optimizer"]
 
-ASSURANCE = "tests"
+OPTIMIZED = Outcome.OPTIMIZED.value
+"""what is remembered of a search that found something"""
+MOST_FOR_THE_LADDER = 0.4
+"""of the budget may be kept for it, where that is small"""
 
 
 @dataclass(frozen=True)
@@ -71,6 +79,10 @@ class Optimizer:
         self.name = str(program.output)
         self.started = time.monotonic()
         self.deadline = self.started + settings.budget
+        self.wanted = Assurance(settings.assurance)
+        self.shares = Shares(settings.budget)
+        climb = min(self.shares.reserved(self.wanted), MOST_FOR_THE_LADDER * settings.budget)
+        self.search_deadline = self.deadline - climb
         self.compiler = program.toolchain.identity
         self.record = ProgramRecord(
             program=self.name,
@@ -96,7 +108,7 @@ class Optimizer:
             isas,
             scratch=self.scratch,
             core=self.core,
-            expired=lambda: time.monotonic() > self.deadline,
+            expired=lambda: time.monotonic() > self.search_deadline,
         )
         failed = judge.check_baseline(shipped)
         if failed is not None:
@@ -113,25 +125,51 @@ class Optimizer:
         if not self.proposers:
             return self._end(Outcome.FALLBACK, "no-proposer", "no proposer is available")
         hot = self._hot_functions(judge)
-        search = Search(judge, hot, self.deadline, self._notice, self.say)
-        search.gather(self.proposers, self._tasks(judge, hot, isas), self.settings.refine)
-        found = search.conclude()
+        search = Search(judge, hot, self.search_deadline, self._notice, self.say)
+        tasks = self._tasks(judge, hot, isas)
+        search.gather(self.proposers, tasks, self.settings.refine)
+        conclusion = Conclusion(search, self._ladder(judge, tasks), count_event)
+        found = conclusion.run()
         self._remember_judgements()
-        self._function_records(hot, found)
+        self.record.functions += function_records(hot, self._seen, found)
         if found is None:
-            detail = "; ".join(search.failures) or self._why_nothing()
-            reason = "proposer-unusable" if search.failures and not self._seen else "nothing-faster"
-            if reason == "nothing-faster" and not search.failures:
-                self._with_store(lambda s: s.put_search(search_key, reason, detail))
-            return self._end(Outcome.FALLBACK, reason, detail)
+            return self._nothing(search, conclusion.fallen, search_key)
         self._keep(found, keys, search_key)
-        self.record.assurance = ASSURANCE
+        self.record.assurance = found.climbed.level.value
         self.record.speedup = found.verdict.speedup
         self.record.control = speedup(found.control_ratios)
         self.record.baseline_seconds = found.baseline_seconds
         self.record.optimized_seconds = found.optimized_seconds
         done = self._end(Outcome.OPTIMIZED, "", f"{found.trial.label}: {found.verdict.detail}")
         return replace(done, executable=found.trial.admitted.build.executable)
+
+    def _ladder(self, judge: Judge, tasks: Sequence[Task]) -> Ladder:
+        scratch = self.scratch / "ladder"
+        scratch.mkdir()
+        place = Place(
+            self.program,
+            judge.baseline.build,
+            self.recording,
+            self.sandbox,
+            scratch,
+            {x.unit: x.compile for x in tasks if x.compile is not None},
+            self.core,
+        )
+        return Ladder(ProgramRungs(place), self.wanted, self.shares, self.deadline, self.say)
+
+    def _nothing(self, search: Search, fallen: Sequence[Known], search_key: str) -> Optimized:
+        """Nothing is shipped; remembered, unless it may end otherwise the next time."""
+        detail = "; ".join(search.failures) or self._why_nothing()
+        if fallen:
+            reason = "not-assured"
+            detail = f"{fallen[0].function}: {fallen[0].why}"
+        else:
+            unusable = search.failures and not self._seen
+            reason = "proposer-unusable" if unusable else "nothing-faster"
+        lasting = all(x.lasting for x in fallen) and not search.failures
+        if reason != "proposer-unusable" and lasting:
+            self._with_store(lambda s: s.put_search(search_key, reason, detail))
+        return self._end(Outcome.FALLBACK, reason, detail)
 
     def _known(
         self, judge: Judge, keys: Mapping[str, UnitKey], search_key: str
@@ -146,6 +184,9 @@ class Optimizer:
             self.record.detail = str(error)
             return None
         stored = {name: x for name, x in rewrites.items() if x is not None}
+        for name in [n for n, x in stored.items() if not sure_enough(x.assurance, self.wanted)]:
+            self.say(f"{name}: the stored rewrite is sure by {stored.pop(name).assurance} only")
+            count_event("link:stored-too-weak")
         texts = {
             name: rewrite.text
             for name, rewrite in stored.items()
@@ -156,13 +197,15 @@ class Optimizer:
             if not isinstance(admitted, Verdict):
                 best = max((stored[x] for x in texts), key=lambda x: x.speedup.ratio)
                 self.record.speedup = best.speedup
-                self.record.assurance = best.assurance
+                levels = [Assurance(stored[x].assurance) for x in texts]
+                self.record.assurance = min(levels, key=lambda x: x.rank).value
                 for name in texts:
-                    self._record_stored(name, stored[name], admitted.tests_run)
+                    made = stored_records(name, stored[name], admitted.tests_run)
+                    self.record.functions += made
                 done = self._end(Outcome.APPLIED, "", f"from the store: {best.label}")
                 return replace(done, executable=admitted.build.executable)
             self.record.see(admitted, "store")
-        elif earlier is not None:
+        elif earlier is not None and earlier[0] != OPTIMIZED:
             return self._end(Outcome.FALLBACK, earlier[0], f"searched before: {earlier[1]}")
         return None
 
@@ -240,6 +283,9 @@ class Optimizer:
         if found.verdict.speedup is None:
             return
         for unit, text in found.trial.admitted.texts.items():
+            known = [x for x in found.climbed.found if x.unit == unit]
+            ladder: dict[str, Json] = {x.function: x.evidence() for x in known}
+            measured = {k: v for k, v in found.verdict.evidence.items() if k != "ladder"}
             assembly = self.program.units[unit].assembly
             raw = assembly.encode("utf-8", "surrogateescape")
             rewrite = Rewrite(
@@ -252,75 +298,14 @@ class Optimizer:
                 functions=tuple(n for u, n in found.trial.functions if u == unit),
                 proposer=found.trial.proposers,
                 label=found.trial.label,
-                assurance=ASSURANCE,
+                assurance=min((x.level for x in known), key=lambda x: x.rank).value,
                 speedup=found.verdict.speedup,
-                evidence={**found.verdict.evidence, "tests_run": found.verdict.tests_run},
+                evidence={**measured, "tests_run": found.verdict.tests_run, "ladder": ladder},
                 program=self.name,
             )
             self._with_store(partial(Store.put, rewrite=rewrite))
         detail = found.verdict.detail
-        self._with_store(lambda store: store.put_search(search_key, "optimized", detail))
-
-    def _function_records(
-        self, hot: Mapping[str, tuple[HotFunction, ...]], found: Found | None
-    ) -> None:
-        """One record a hot function: what was accepted for it, else the best that fell."""
-        accepted = set(found.trial.functions) if found else set()
-        for unit, functions in hot.items():
-            for function in functions:
-                about = [
-                    x
-                    for x in self._seen
-                    if x.candidate.unit == unit
-                    and (not x.functions or function.name in x.functions)
-                ]
-                if (unit, function.name) in accepted and found is not None:
-                    giver = next(
-                        d.candidate
-                        for d, names in found.trial.parts
-                        if d.candidate.unit == unit and function.name in names
-                    )
-                    proposer, label, verdict = giver.proposer, giver.label, found.verdict
-                else:
-                    last = max(about, key=_how_far, default=None)
-                    proposer = last.candidate.proposer if last else ""
-                    label = last.candidate.label if last else ""
-                    none = Verdict(VerdictKind.UNCHANGED, "no candidate was offered")
-                    verdict = last.verdict if last else none
-                self.record.functions.append(
-                    FunctionRecord(
-                        unit=unit,
-                        function=function.name,
-                        proposer=proposer,
-                        verdict=verdict.kind,
-                        assurance=ASSURANCE if verdict.accepted else "",
-                        speedup=verdict.speedup,
-                        tests_run=verdict.tests_run,
-                        candidates=len(about),
-                        seconds=sum(x.verdict.seconds for x in about),
-                        label=label,
-                        share=round(function.share, 4),
-                        detail=verdict.detail,
-                    )
-                )
-
-    def _record_stored(self, unit: str, rewrite: Rewrite, tests_run: int) -> None:
-        for name in rewrite.functions:
-            self.record.functions.append(
-                FunctionRecord(
-                    unit=unit,
-                    function=name,
-                    proposer=rewrite.proposer,
-                    verdict=VerdictKind.ACCEPTED,
-                    assurance=rewrite.assurance,
-                    speedup=rewrite.speedup,
-                    tests_run=tests_run,
-                    candidates=0,
-                    seconds=0.0,
-                    label=rewrite.label,
-                    detail="from the store",
-                )
-            )
+        self._with_store(lambda store: store.put_search(search_key, OPTIMIZED, detail))
 
     def _why_nothing(self) -> str:
         counts = ", ".join(f"{n} {k.value}" for k, n in self.record.counts.most_common())
@@ -331,6 +316,7 @@ class Optimizer:
         parts = [repr(x) for x in sorted(map(repr, keys.values()))]
         settings = self.settings
         parts += [self.recording.digest(), settings.model, settings.isa, repr(settings.proposers)]
+        parts.append(settings.assurance)
         parts += [identity_of(x) for x in self.proposers]
         parts += [__version__, repr((settings.budget, settings.samples, settings.refine))]
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()
@@ -351,25 +337,3 @@ class Optimizer:
         self.record.detail = detail or self.record.detail
         self.record.seconds = time.monotonic() - self.started
         return Optimized(self.record)
-
-
-def _how_far(seen: Seen) -> tuple[int, float]:
-    """Orders verdicts by how far a candidate got, then by its speedup."""
-    order = [
-        VerdictKind.UNCHANGED,
-        VerdictKind.MALFORMED,
-        VerdictKind.SCREENED,
-        VerdictKind.UNJUDGED,
-        VerdictKind.NOT_ASSEMBLED,
-        VerdictKind.NOT_LINKED,
-        VerdictKind.TIMED_OUT,
-        VerdictKind.CRASHED,
-        VerdictKind.WRONG_EXIT,
-        VerdictKind.WRONG_OUTPUT,
-        VerdictKind.DIFFERS,
-        VerdictKind.NOT_FASTER,
-        VerdictKind.SUSPICIOUS,
-        VerdictKind.ACCEPTED,
-    ]
-    ratio = seen.verdict.speedup.ratio if seen.verdict.speedup else 0.0
-    return order.index(seen.verdict.kind), ratio

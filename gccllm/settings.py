@@ -9,16 +9,20 @@ from pathlib import Path
 
 from gccllm.errors import UsageError
 
-__all__ = ["DEFAULT_MODEL", "DEFAULT_PROPOSERS", "Settings"]
+__all__ = ["ASSURANCES", "DEFAULT_ASSURANCE", "DEFAULT_MODEL", "DEFAULT_PROPOSERS", "Settings"]
 
 DEFAULT_MODEL = "mini"
 DEFAULT_PROPOSERS = ("model", "idioms", "compilers")
 ISA_MODES = ("target", "native")
+ASSURANCES = ("tests", "fuzzed", "differential", "proved")
+"""the values of gccllm.assurance.levels.Assurance, weakest first"""
+DEFAULT_ASSURANCE = "fuzzed"
 
 
 @dataclass(frozen=True)
 class Settings:
-    """The options of DESIGN's table that are decided here; ``budget`` in seconds."""
+    """The options that are decided here; ``budget`` in seconds. ``assurance`` is what a rewrite
+    needs to be shipped."""
 
     tests: Path | None = None
     model: str = DEFAULT_MODEL
@@ -27,6 +31,7 @@ class Settings:
     budget: float = 60.0
     samples: int = 8
     refine: int = 0
+    assurance: str = DEFAULT_ASSURANCE
     report: Path | None = None
     verbose: bool = False
 
@@ -39,6 +44,12 @@ class Settings:
             raise UsageError("-fllm-isa=dispatch is not available in this version; use target")
         if isa not in ISA_MODES:
             raise UsageError(f"GCCLLM_ISA (-fllm-isa) is '{isa}'; it takes target or native")
+        assurance = env.get("GCCLLM_ASSURANCE") or DEFAULT_ASSURANCE
+        if assurance not in ASSURANCES:
+            takes = ", ".join(ASSURANCES)
+            raise UsageError(
+                f"GCCLLM_ASSURANCE (-fllm-assurance) is '{assurance}'; it takes {takes}"
+            )
         names = env.get("GCCLLM_PROPOSERS")
         tests = env.get("GCCLLM_TESTS")
         report = env.get("GCCLLM_REPORT")
@@ -50,6 +61,7 @@ class Settings:
             budget=_number(env, "GCCLLM_BUDGET", "-fllm-budget", 60.0),
             samples=int(_number(env, "GCCLLM_SAMPLES", "-fllm-samples", 8)),
             refine=int(_number(env, "GCCLLM_REFINE", "-fllm-refine", 0)),
+            assurance=assurance,
             report=Path(report).absolute() if report else None,
             verbose=bool(env.get("GCCLLM_VERBOSE")),
         )

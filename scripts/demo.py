@@ -4,7 +4,8 @@ Each program is built four times, from an empty store: with the embedded model a
 (idioms) alone, other compilers' code alone, and all together, as gcc-llm does by default. Every
 figure in the table was measured in this very run: speedups over gcc -O3 are medians of interleaved
 pairs with their 95% interval, and the control is gcc's program against a copy of itself in the same
-pairs (what noise alone is worth).
+pairs (what noise alone is worth). The assurance is what examining each rewrite came to (see
+docs/ASSURANCE.md).
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -45,6 +47,7 @@ def build(
         "-O3",
         f"-fllm-isa={arguments.isa}",
         f"-fllm-budget={arguments.budget}",
+        f"-fllm-assurance={arguments.assurance}",
         f"-fllm-proposers={proposers}",
         f"-fllm-model={arguments.model}",
         f"-fllm-report={report}",
@@ -67,13 +70,14 @@ def row(name: str, reports: dict[str, Report], alone: Sequence[str], last: str) 
     report = reports[last]
     counts = ", ".join(f"{n} {kind}" for kind, n in report["counts"].items())
     if report["outcome"] not in OPTIMIZED:
-        return [*cells, "1.00", "", f"gcc's own: {report['reason']}", counts]
+        return [*cells, "1.00", "", "", f"gcc's own: {report['reason']}", counts]
     functions = [x for x in report["functions"] if x["verdict"] == "accepted"]
     control = report["control"]["speedup"]
     return [
         *cells,
         f"{report['speedup']:.2f} ({report['speedup_low']:.2f}–{report['speedup_high']:.2f})",
         f"{control:.3f}" if control else "",
+        report["assurance"],
         "; ".join(f"{x['proposer']}: {x['function']}: {x['label']}" for x in functions),
         counts,
     ]
@@ -85,9 +89,12 @@ def summary(name: str, reports: Sequence[Report]) -> str:
     ratios = [x["speedup"] for x in won] + [1.0] * (len(reports) - len(won))
     controls = [x["control"]["speedup"] for x in won if x["control"]["speedup"]]
     noise = f", control {geometric_mean(controls):.3f}" if controls else ""
+    levels = Counter(x["assurance"] for x in won)
+    reached = ", ".join(f"{n} {level}" for level, n in sorted(levels.items()))
     return (
         f"{name}: geometric mean {geometric_mean(ratios):.3f}× over {len(ratios)} programs, "
         f"{len(won)} faster, {len(ratios) - len(won)} left as gcc made them{noise}"
+        f"{f'; {reached}' if reached else ''}"
     )
 
 
@@ -96,7 +103,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("programs", nargs="*", help="names of examples [default: all]")
     parser.add_argument("--isa", default="native", choices=["target", "native"])
-    parser.add_argument("--budget", default=45.0, type=float, help="seconds a build")
+    parser.add_argument("--budget", default=60.0, type=float, help="seconds a build")
+    parser.add_argument("--assurance", default="fuzzed", help="what a rewrite needs")
     parser.add_argument("--proposers", help="this list only, not each alone and all together")
     parser.add_argument("--model", default="mini")
     parser.add_argument("--json", type=Path, help="also write all reports here")
@@ -132,7 +140,7 @@ def main() -> int:
                 reports[source.stem][proposers] = json.loads(report.read_text())
     table = Table(
         "program", *(f"{x} alone" for x in alone), "together" if alone else last, "control",
-        "what won", "verdicts on candidates",
+        "assurance", "what won", "verdicts on candidates",
         title=f"speedup over gcc -O3, -fllm-isa={arguments.isa}",
     )  # fmt: skip
     for name, records in reports.items():

@@ -23,7 +23,7 @@ STEERING_WORDS = {
     "MFLAGS",
     "SUNPRO_DEPENDENCIES",
 }
-SHARED = ("runner-*", "probe-*", "harness-*", "sandbox-*.json")
+SHARED = ("runner-*", "probe-*", "harness-*", "differential-*", "sandbox-*.json")
 """what the sandbox compiles and finds out once; the rest of a store belongs to one test"""
 
 

@@ -10,11 +10,18 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
+import pytest
+
+from gccllm.assurance.ladder import Climbed, Combination, Known
+from gccllm.assurance.levels import Assurance, Examination, Standing
 from gccllm.errors import ProposerError
-from gccllm.judge.judge import Judge
+from gccllm.judge.baseline import Admitted
+from gccllm.judge.judge import Donor, Judge
+from gccllm.judge.timing import Pairs
+from gccllm.program import Build
 from gccllm.proposers.base import Task
-from gccllm.search import Search, Seen
-from gccllm.types import Candidate, Isa, Verdict, VerdictKind
+from gccllm.search import Conclusion, Search, Seen
+from gccllm.types import Candidate, HotFunction, Isa, Speedup, Verdict, VerdictKind
 
 
 @dataclass
@@ -58,7 +65,7 @@ def test_every_candidate_gets_a_verdict_in_order(tmp_path: Path) -> None:
     search.gather([FakeProposer(("a", "b", "c"))], [task(tmp_path)], 0)
     assert [x.verdict.detail for x in seen] == ["a", "b", "c"]
     assert search.failures == []
-    assert search.conclude() is None
+    assert Conclusion(search, Climbing()).run() is None
 
 
 def test_a_failing_proposer_does_not_cost_the_others(tmp_path: Path) -> None:
@@ -90,3 +97,187 @@ def test_a_late_proposer_is_left_and_closed(tmp_path: Path) -> None:
     search.gather([slow], [task(tmp_path)], 0)
     assert slow.closed.wait(10)
     assert 0 < len(seen) < 100_000
+
+
+# Concluding: a judge whose candidates all are right, and a ladder that says what it is told to. A
+# candidate's text is its functions' names; the speed of a combination is the sum of its parts'.
+
+SPEEDS = {"a": 1.0, "b": 0.5, "c": 0.25}
+
+
+@dataclass
+class FakeJudge:
+    """``slow``: combinations that the clock refuses."""
+
+    slow: frozenset[str] = frozenset()
+    confirmed: list[str] = field(default_factory=list)
+    built: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.clock = self
+        timed = SimpleNamespace(wall=())
+        build = Build(Path("baseline"), {})
+        self.baseline = SimpleNamespace(timed=(), times=timed, build=build, limits=lambda: None)
+        self.arena = SimpleNamespace(
+            program=self, sandbox=None, recording=None, core=None, scratch=Path("scratch")
+        )
+
+    def screen(self, candidate: Candidate) -> Donor:
+        unit: Any = SimpleNamespace(functions=dict.fromkeys(candidate.text.split()))
+        return Donor(candidate, unit, f"{candidate.label}-tag")
+
+    def functions(self, unit: str) -> tuple[str, ...]:
+        return tuple(SPEEDS)
+
+    def base(self, unit: str) -> Any:
+        return SimpleNamespace(functions={})
+
+    def splice(self, texts: dict[str, str], donor: Donor, names: list[str]) -> dict[str, str]:
+        parts = [*texts.get("u", "").split(), *(f"{x}:{donor.candidate.label}" for x in names)]
+        return {"u": " ".join(sorted(parts))}
+
+    def admit(self, texts: dict[str, str]) -> Admitted:
+        return Admitted(texts, Build(Path(texts["u"]), {}), 3)
+
+    def build(self, texts: dict[str, str], out: Path) -> Build:
+        self.built.append(texts.get("u", ""))
+        return Build(Path(texts.get("u", "")), {})
+
+    def glance(self, admitted: Admitted) -> Verdict:
+        ratio = 1.0 + sum(SPEEDS[x[0]] for x in admitted.texts["u"].split())
+        return Verdict(VerdictKind.NOT_FASTER, "", {}, Speedup(ratio, ratio, ratio, 5), 3)
+
+    def confirm(self, admitted: Admitted) -> tuple[Verdict, Pairs]:
+        what = admitted.texts["u"]
+        self.confirmed.append(what)
+        kind = VerdictKind.NOT_FASTER if what in self.slow else VerdictKind.ACCEPTED
+        return Verdict(kind, "", {}, Speedup(2.0, 1.9, 2.1, 20), 3), Pairs([1.0], [0.5])
+
+
+@dataclass
+class Climbing:
+    """A ladder; ``refutes`` and ``short``: "function:label" of what falls, by a rung or word."""
+
+    refutes: dict[str, str] = field(default_factory=dict)
+    short: dict[str, str] = field(default_factory=dict)
+    wanted: Assurance = Assurance.FUZZED
+    climbed: list[str] = field(default_factory=list)
+
+    def examine(self, what: Combination) -> Climbed:
+        self.climbed.append(what.texts["u"])
+        labels = {x.split(":")[0]: x for x in what.texts["u"].split()}
+        found = []
+        for unit, name in what.functions:
+            rung, word = self.refutes.get(labels[name], ""), self.short.get(labels[name], "")
+            says = Examination(Assurance.FUZZED, Standing.REFUTED, "n = 3", {"counterexample": {}})
+            rungs = {rung: says} if rung else {}
+            found.append(Known(unit, name, Assurance.FUZZED, rungs, None, rung, word, rung or word))
+        refuted = [x for x in found if x.refuted]
+        if any(x.refuted == "fuzz" for x in refuted):
+            # the whole program: nobody knows yet whose fault it is
+            refuted = [
+                Known(x.unit, x.function, x.level, refuted[0].rungs, None, "fuzz", why="n = 3")
+                for x in found
+            ]
+        return Climbed(tuple(refuted or found), counted=("proof-no-time",))
+
+
+@dataclass
+class Concluded:
+    seen: list[Seen]
+    judge: FakeJudge
+    ladder: Climbing
+    counted: list[str]
+    shipped: str | None
+
+    def verdicts(self) -> list[tuple[str, str]]:
+        """(functions, kind) from the confirmation on."""
+        late = [x for x in self.seen if x.verdict.speedup is None or x.verdict.speedup.pairs > 5]
+        return [("+".join(x.functions), x.verdict.kind.value) for x in late]
+
+
+def concluded(
+    offers: dict[str, str], ladder: Climbing, slow: frozenset[str] = frozenset()
+) -> Concluded:
+    """``offers``: label → functions."""
+    seen: list[Seen] = []
+    counted: list[str] = []
+    judge: Any = FakeJudge(slow)
+    hot = {"u": tuple(HotFunction(x, 0.3) for x in SPEEDS)}
+    search = Search(judge, hot, time.monotonic() + 60, seen.append)
+    for label, functions in offers.items():
+        search.try_candidate(Candidate("fake", "u", tuple(functions.split()), functions, label))
+    found = Conclusion(search, ladder, counted.append).run()
+    shipped = found.trial.admitted.texts["u"] if found else None
+    return Concluded(seen, judge, ladder, counted, shipped)
+
+
+def test_what_passes_the_clock_and_the_ladder_ships_with_its_evidence() -> None:
+    done = concluded({"x": "a b"}, Climbing())
+    assert done.shipped == "a:x b:x"
+    assert done.ladder.climbed == done.judge.confirmed == ["a:x b:x"]
+    assert done.verdicts() == [("a+b", "accepted")]
+    evidence = done.seen[-1].verdict.evidence
+    assert evidence["assurance"] == "fuzzed"
+    assert isinstance(evidence["ladder"], dict)
+    assert set(evidence["ladder"]) == {"a", "b"}
+    assert done.counted == ["ladder:proof-no-time"]
+
+
+def test_what_the_clock_refuses_is_not_examined() -> None:
+    done = concluded({"x": "a", "y": "b"}, Climbing(), frozenset(["a:x b:y", "a:x"]))
+    assert done.shipped == "b:y"
+    assert done.ladder.climbed == ["b:y"]
+
+
+def test_a_refuted_function_falls_and_the_others_stay() -> None:
+    done = concluded({"x": "a b c"}, Climbing({"b:x": "differential"}))
+    assert done.shipped == "a:x c:x"
+    assert done.verdicts() == [("b", "differs"), ("a+c", "accepted")]
+    assert done.judge.confirmed == ["a:x b:x c:x", "a:x c:x"], "the rest is timed anew"
+    assert done.counted.count("assurance:differential") == 1
+
+
+def test_a_function_below_what_is_wanted_falls_as_unjudged() -> None:
+    done = concluded({"x": "a b"}, Climbing(short={"a:x": "blocks-never-run"}))
+    assert done.shipped == "b:x"
+    assert done.verdicts() == [("a", "unjudged"), ("b", "accepted")]
+    assert "assurance:blocks-never-run" in done.counted
+    assert done.seen[-2].verdict.evidence["reason"] == "blocks-never-run"
+
+
+def test_the_next_best_has_its_turn_and_what_fell_does_not_come_back() -> None:
+    ladder = Climbing({"a:z": "abi", "a:x": "proof"})
+    done = concluded({"x": "a", "y": "a", "z": "a b"}, ladder)
+    assert done.shipped == "a:y"
+    assert done.verdicts() == [("a", "screened"), ("a", "differs"), ("a", "accepted")]
+    assert ladder.climbed == ["a:z b:z", "a:x", "a:y"], "b:z is slower than what had not its turn"
+
+
+def test_nothing_ships_when_all_fall() -> None:
+    done = concluded({"x": "a", "y": "b"}, Climbing({"a:x": "proof", "b:y": "differential"}))
+    assert done.shipped is None
+    assert {kind for _, kind in done.verdicts()} == {"differs"}
+
+
+def test_whose_fault_it_is_comes_from_leaving_one_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    def agrees(
+        sandbox: object, programs: tuple[Path, Path], recording: object, *rest: object
+    ) -> bool:
+        asked.append(str(programs[1]))
+        return "b:x" not in str(programs[1])
+
+    monkeypatch.setattr("gccllm.search.conclusion.agrees", agrees)
+    done = concluded({"x": "a b c"}, Climbing({"b:x": "fuzz"}))
+    assert asked == ["b:x c:x", "a:x c:x", "a:x b:x"]
+    assert done.shipped == "a:x c:x"
+    assert done.verdicts() == [("b", "differs"), ("a+c", "accepted")]
+
+
+def test_where_nobody_alone_is_guilty_all_fall(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gccllm.search.conclusion.agrees", lambda *given: False)
+    done = concluded({"x": "a b"}, Climbing({"b:x": "fuzz"}))
+    assert done.shipped is None
+    assert sorted(done.verdicts()) == [("a", "differs"), ("b", "differs")]

@@ -8,7 +8,7 @@ from enum import Enum
 
 from gccllm.types import Json
 
-__all__ = ["Assurance", "Examination", "Standing"]
+__all__ = ["Assurance", "Examination", "Standing", "sure_enough"]
 
 
 class Assurance(str, Enum):
@@ -31,6 +31,12 @@ class Assurance(str, Enum):
     def covers(self, wanted: Assurance) -> bool:
         """Whether this is as sure as ``wanted`` at least."""
         return self.rank >= wanted.rank
+
+
+def sure_enough(stored: str, wanted: Assurance) -> bool:
+    """Whether a level as it is stored covers ``wanted``; a word of another version does not."""
+    known = [x for x in Assurance if x.value == stored]
+    return any(x.covers(wanted) for x in known)
 
 
 class Standing(str, Enum):

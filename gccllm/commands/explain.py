@@ -14,8 +14,9 @@ from gccllm.asm.normalise import function_text
 from gccllm.asm.unit import parse
 from gccllm.commands.common import cell, existing_store, make_console, plain
 from gccllm.errors import StoreError
+from gccllm.report.evidence import counterexample_lines, evidence_rows, ladder_of, measurement
 from gccllm.store import Store
-from gccllm.types import VerdictKind
+from gccllm.types import Json, VerdictKind
 
 __all__ = ["explain"]
 
@@ -33,8 +34,9 @@ def explain(
     """Show the verdicts on a program's candidates, and why they fell.
 
     The newest comes first. Under them stand gcc's assembly and the newest accepted one side by
-    side. Where a function is named and nothing was accepted for it, that is the newest candidate
-    that has it.
+    side, and what stands behind it: how it was measured, what examined it and what was never run.
+    Where a function is named and nothing was accepted for it, that is the newest candidate that has
+    it.
 
     \b
     Examples:
@@ -120,5 +122,25 @@ def _show(console: Console, entry: dict[str, Any], function: str) -> bool:
             table.add_row(*(cell(x[0] if x else "") for x in sides))
         console.print(table)
     if names:
-        console.print("[bold]evidence[/bold]", cell(json.dumps(entry["evidence"])))
+        _evidence(console, entry, names)
     return bool(names)
+
+
+def _evidence(console: Console, entry: dict[str, Any], names: list[str]) -> None:
+    """What stands behind the verdict; all of it as data is in ``-fllm-report`` and the store."""
+    evidence: dict[str, Json] = entry["evidence"]
+    measured = measurement(entry)
+    if measured:
+        console.print("[bold]measured[/bold]", cell(measured))
+    for name in names:
+        ladder = ladder_of(evidence, name)
+        if ladder:
+            table = Table("examined", "standing", "found", title=cell(f"{name}: evidence"))
+            for row in evidence_rows(ladder):
+                table.add_row(*map(cell, row))
+            console.print(table)
+            console.print("[bold]assurance[/bold]", cell(f"{name}: {ladder.get('assurance')}"))
+    for line in counterexample_lines(evidence):
+        console.print("[bold]differs[/bold]", cell(line))
+    rest = {k: v for k, v in evidence.items() if k not in ("ladder", "counterexample")}
+    console.print("[bold]evidence[/bold]", cell(json.dumps(rest)))

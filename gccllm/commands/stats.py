@@ -20,6 +20,7 @@ MEANINGS = {
     "outcome:fallback": "programs left as gcc made them, after trying",
     "outcome:no-tests": "links without recordings or without carried units",
     "apply:applied": "units replaced by a stored rewrite at compile time",
+    "apply:too-weak": "stored rewrites that are less sure than -fllm-assurance asks",
     "apply:no-rewrite": "units with known instructions but no rewrite for this ISA",
     "reason:bad-option": "an option or a GCCLLM_ variable made no sense",
     "reason:bad-recording": "a recording could not be read",
@@ -32,6 +33,7 @@ MEANINGS = {
     "reason:no-recordings": "no recordings were named for the program",
     "reason:no-sandbox": "no sandbox works here; see gccllm doctor",
     "reason:no-units": "no object was compiled with recordings announced",
+    "reason:not-assured": "what was faster did not reach the assurance that was asked for",
     "reason:not-replaceable": "the linked program could not be replaced",
     "reason:nothing-faster": "no candidate passed the judge",
     "reason:proposer-unusable": "a proposer could not work (server down, package missing)",
@@ -39,12 +41,20 @@ MEANINGS = {
     "reason:toolchain": "gcc, as or ld could not be used as needed",
     "reason:unreproducible": "the program could not be rebuilt from what it carries",
     "link:bad-option": "an option or a GCCLLM_ variable made no sense",
+    "link:stored-too-weak": "stored rewrites that are less sure than -fllm-assurance asks",
     "link:store-unusable": "the store could not be opened",
     "driver-crashed": "gccllm failed; gcc's result was kept",
     "driver-killed": "gccllm took too long or was ended; gcc's result was kept",
     "no-python": "the Python that has gccllm was not found",
     "no-work-folder": "no temporary folder could be made",
     "special-output": "the assembly went to a pipe or a device: left alone",
+}
+
+_SHORT = {
+    "blocks-never-run": "functions with new code that no examination entered",
+    "coverage-unknown": "functions whose blocks could not be counted",
+    "never-entered": "functions that no run called",
+    "differential-undecided": "functions that could be examined alone, without a pass",
 }
 
 
@@ -77,4 +87,9 @@ def meaning(name: str) -> str:
     kind, _, word = name.partition(":")
     if kind == "verdict":
         return {x.value: x.meaning for x in VerdictKind}.get(word, "")
+    if kind == "assurance":
+        return _SHORT.get(word, f"functions refused by the ladder: {word}")
+    if kind == "ladder":
+        rung, _, what = word.partition("-")
+        return f"{rung}: {'no time was left for it' if what == 'no-time' else 'it failed'}"
     return MEANINGS.get(name, "")

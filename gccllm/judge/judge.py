@@ -1,6 +1,7 @@
 """The judge: candidate in, verdict out. One judge serves the driver, the trainer and evaluation.
 
-    screen (text gate) → splice → screen (object gate) → build → run every recording → time
+    screen (text gate) → splice (rules, ABI check) → screen (object gate) → build
+        → run every recording → time
 
 The baseline is judged first; only one that passes its own recordings earns candidates. Whatever
 is expected to go wrong with a candidate is a verdict; exceptions are our own faults.
@@ -20,6 +21,8 @@ from gccllm.asm.normalise import same_code
 from gccllm.asm.rules import check as check_rules
 from gccllm.asm.splice import Refusal, Spliced, splice
 from gccllm.asm.unit import Unit, parse
+from gccllm.assurance.abi import AbiReport, Checker
+from gccllm.assurance.levels import Standing
 from gccllm.judge.arena import Arena
 from gccllm.judge.baseline import Admitted, Baseline, establish
 from gccllm.judge.clock import Clock
@@ -98,7 +101,7 @@ class Judge:
 
     def functions(self, unit: str) -> tuple[str, ...]:
         """The functions of a unit's baseline, in its order."""
-        return tuple(self._base(unit).functions)
+        return tuple(self.base(unit).functions)
 
     def screen(self, candidate: Candidate) -> Donor | Verdict:
         """The text gate on the raw text, before anything else reads it."""
@@ -111,7 +114,7 @@ class Judge:
         if findings:
             return _screened("text", findings)
         unit = parse(candidate.text)
-        if not any(name in unit.functions for name in self._base(candidate.unit).functions):
+        if not any(name in unit.functions for name in self.base(candidate.unit).functions):
             return Verdict(VerdictKind.MALFORMED, "it defines no function of the unit")
         tag = hashlib.sha256(candidate.text.encode("utf-8", "surrogateescape")).hexdigest()[:8]
         return Donor(candidate, unit, tag)
@@ -121,36 +124,41 @@ class Judge:
     ) -> dict[str, str] | Verdict:
         """``texts`` (units that already differ from the baseline) with ``names`` from the donor."""
         name = donor.candidate.unit
-        base = parse(texts[name]) if name in texts else self._base(name)
+        base = parse(texts[name]) if name in texts else self.base(name)
         done = splice(base, donor.unit, names, tag=donor.tag, foreign=donor.candidate.foreign)
         if isinstance(done, Refusal):
             return _refused(done)
         if same_code(done.text, base.text):
             return Verdict(VerdictKind.UNCHANGED, "the same code as the baseline's")
-        refusals = self._against_the_rules(base, donor, done)
-        if isinstance(refusals, BuildStep):
-            return Verdict(VerdictKind.NOT_ASSEMBLED, refusals.detail, {"stage": refusals.stage})
-        return _refused(refusals[0]) if refusals else {**texts, name: done.text}
+        return self._against_the_rules(base, donor, done) or {**texts, name: done.text}
 
-    def _against_the_rules(
-        self, base: Unit, donor: Donor, done: Spliced
-    ) -> list[Refusal] | BuildStep:
-        """What gcc's own assumptions about the replaced functions say to a splice."""
+    def _against_the_rules(self, base: Unit, donor: Donor, done: Spliced) -> Verdict | None:
+        """What gcc's own assumptions about the replaced functions, and the ABI, say to a splice.
+
+        Before anything runs, for it is cheap (10 ms a function) and spares the recordings."""
         name = donor.candidate.unit
         before = self._code(name, base.text)
         after = self._code(name, done.text)
         if isinstance(before, BuildStep):
-            return before
+            return _not_assembled(before)
         if isinstance(after, BuildStep):
-            return after
+            return _not_assembled(after)
         own = self._code(name, donor.candidate.text) if done.assumed else None
-        return check_rules(
+        red_zone = "-mno-red-zone" not in self.program.units[name].options
+        refusals = check_rules(
             before,
             after,
             done,
             donor=None if isinstance(own, BuildStep) else own,
-            red_zone="-mno-red-zone" not in self.program.units[name].options,
+            red_zone=red_zone,
         )
+        if refusals:
+            return _refused(refusals[0])
+        checker = Checker(before, after, replaced=done.functions, red_zone=red_zone)
+        for report in map(checker.check, done.functions):
+            if report.standing is Standing.REFUTED:
+                return _against_the_abi(report)
+        return None
 
     def _code(self, unit: str, text: str) -> ObjectCode | BuildStep:
         made = self.program.assemble(unit, text)
@@ -167,7 +175,7 @@ class Judge:
         for name, text in texts.items():
             made = self.program.assemble(name, text)
             if isinstance(made, BuildStep):
-                return Verdict(VerdictKind.NOT_ASSEMBLED, made.detail, {"stage": made.stage})
+                return _not_assembled(made)
             findings = check_object(
                 made, baseline.build.objects[name], self.isas[name], program_imports=self._imports
             )
@@ -186,15 +194,27 @@ class Judge:
             return replace(failed, tests_run=len(times.cpu) + 1)
         return Admitted(dict(texts), built, len(baseline.cases))
 
-    def _base(self, unit: str) -> Unit:
+    def base(self, unit: str) -> Unit:
+        """The unit's baseline, parsed."""
         if unit not in self._parsed:
             self._parsed[unit] = parse(self.program.units[unit].assembly)
         return self._parsed[unit]
 
 
+def _not_assembled(stopped: BuildStep) -> Verdict:
+    return Verdict(VerdictKind.NOT_ASSEMBLED, stopped.detail, {"stage": stopped.stage})
+
+
 def _refused(refusal: Refusal) -> Verdict:
     evidence: dict[str, Json] = {"gate": "splice", "rule": refusal.reason}
     return Verdict(VerdictKind.SCREENED, f"{refusal.reason}: {refusal.detail}", evidence)
+
+
+def _against_the_abi(report: AbiReport) -> Verdict:
+    first = report.findings[0]
+    shown: list[Json] = [str(x) for x in report.findings[:5]]
+    evidence: dict[str, Json] = {"gate": "abi", "rule": first.kind.value, "findings": shown}
+    return Verdict(VerdictKind.SCREENED, f"{report.name}: {first}: {first.kind.meaning}", evidence)
 
 
 def _screened(gate: str, findings: Sequence[Finding]) -> Verdict:

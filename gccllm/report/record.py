@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -31,6 +32,8 @@ class FunctionRecord:
     label: str = ""
     share: float | None = None
     detail: str = ""
+    evidence: Mapping[str, Json] = field(default_factory=dict)
+    """what the assurance ladder found: level, rungs, basic blocks"""
 
     def as_json(self) -> dict[str, Json]:
         return {
@@ -46,6 +49,7 @@ class FunctionRecord:
             "label": self.label,
             "share": self.share,
             "detail": self.detail,
+            "evidence": dict(self.evidence),
         }
 
 

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from gccllm.assurance.differential import Differential
+from gccllm.assurance.differential.entering import Entered
 from gccllm.assurance.levels import Examination
 from gccllm.proposers.base import CompileSpec
 from gccllm.recordings import Expected, load, save_case
@@ -118,6 +119,23 @@ APART void transpose(int *to, const int *from, int rows, int columns)
         for (int j = 0; j < columns; j++)
             to[j * rows + i] = from[i * columns + j];
 }
+APART int runs(const char *s, int n)
+{
+    int found = 0;
+    for (int i = 0; i < n;) {
+        int length = 1;
+        while (i + length < n && length < 9 && s[i + length] == s[i])
+            length++;
+        found = found * 10 + length;
+        i += length;
+    }
+    return found;
+}
+APART short louder(short a, short b)
+{
+    int sum = a + b / 2;
+    return sum > 32767 ? 32767 : sum < -32768 ? -32768 : (short)sum;
+}
 APART char *copied(const char *s, int n)
 {
     char *made = malloc((size_t)n + 1);
@@ -170,6 +188,7 @@ int main(void)
         all += (unsigned)weight((signed char)v[8]);
         all += (unsigned)many(n, 2, v[1], 4, v[2], 6, v[3], 8);
         transpose(w, v, n / 9, round % 9 + 1);
+        all += (unsigned)runs(s, n) + (unsigned)louder((short)(v[1] * 300), (short)(v[2] * 300));
         char *c = copied(s, n);
         all += (unsigned char)c[n / 2];
         printf("%llu\n", all);
@@ -220,6 +239,9 @@ class Bench:
             seconds=3.0,
             pairs=pairs,
         )
+
+    def entered(self, function: str, candidate: str) -> Entered | None:
+        return self._tester.entered("subjects", function, candidate, seconds=1.0)
 
 
 @contextmanager

@@ -63,6 +63,15 @@ PLANTED: list[tuple[Kind, str, str]] = [
         "pushq %rbp; movq %rsp, %rbp; andq $-32, %rsp; leal (%rdi,%rsi), %eax; "
         "movl %eax, 8(%rsp); leave; ret",
     ),
+    (Kind.UNINITIALISED_READ, LEAF, "movq %rcx, %rax; ret"),
+    (Kind.UNINITIALISED_READ, CALLS, CALLS.replace("movl %edi", "movl %r10d, %ecx; movl %edi")),
+    (Kind.UNINITIALISED_READ, CALLS, CALLS.replace("movl %edi", "addl %r10d, %edi; movl %edi")),
+    (Kind.UNINITIALISED_READ, LEAF, "pushq %rbx; leal (%rdi,%rsi), %eax; testl %edi, %edi; "
+     "cmovne %ebx, %eax; popq %rbx; ret"),
+    (Kind.UNINITIALISED_READ, LEAF, "pushq %rcx; leal (%rdi,%rsi), %eax; addl %ecx, %eax; "
+     "popq %rcx; ret"),
+    (Kind.CLOBBERED_READ, CALLS, CALLS.replace("addl", "addl %edx, %eax; addl")),
+    (Kind.CLOBBERED_READ, CALLS, CALLS.replace("addl", "divl %ebx; addl")),
     (Kind.RED_ZONE, CALLS, CALLS.replace("call", "movq %rdi, -8(%rsp); call")),
     (Kind.RED_ZONE, CALLS, CALLS.replace("popq", "leaq -16(%rsp), %rdx; movl %eax, (%rdx); popq")),
     (Kind.BELOW_RED_ZONE, LEAF, "leal (%rdi,%rsi), %eax; movl %eax, -136(%rsp); ret"),
@@ -132,6 +141,8 @@ PLANTED: list[tuple[Kind, str, str]] = [
     (Kind.JUMP_OUT, LEAF, "leal (%rdi,%rsi), %eax; jmp *%rax"),
     (Kind.JUMP_OUT, LEAF, "jmp system@PLT"),
     (Kind.JUMP_OUT, LEAF, "leal (%rdi,%rsi), %eax"),
+    (Kind.NEW_NAME, CALLS, CALLS.replace("call", "call getppid@PLT; movl %ebx, %edi; call")),
+    (Kind.NEW_NAME, LEAF, "leal (%rdi,%rsi), %eax; movq environ@GOTPCREL(%rip), %rcx; ret"),
     (Kind.THREAD_STORAGE, LEAF, "movl %fs:0x10, %eax; addl %edi, %eax; ret"),
     (Kind.THREAD_STORAGE, LEAF, "movl %gs:(%rdi), %eax; ret"),
     (Kind.STACK_PROTECTOR, GUARDED, "subq $24, %rsp; call ext@PLT; addq $24, %rsp; ret"),

@@ -35,6 +35,8 @@ WRONG = {
     "one field more": ("deposit", "a->moves++;", "a->moves++, a->flags = 1;"),
     "bit test": ("deposit", "!(a->flags & 1)", "!a->flags"),
     "rows for columns": ("transpose", "to[j * rows + i]", "to[i * columns + j]"),
+    "a run of eight": ("runs", "length < 9", "length != 8"),
+    "a sum at the edge": ("louder", "sum < -32768", "sum < -32769"),
     "terminator": ("copied", "made[n] = 0;", "made[n] = 'x';"),
 }
 
@@ -81,7 +83,7 @@ def test_a_wrong_variant_is_caught(bench: Bench, name: str) -> None:
     head, definition = alone(function)
     assert right in definition
     text = bench.compiled(head + definition.replace(right, wrong, 1), ["-O2"])
-    found = bench.examined(function, text)
+    found = bench.examined(function, text, pairs=30_000)
     assert found.standing is not Standing.PASSED, found.detail
     assert f"{function}(" in found.detail, found.detail
 
@@ -139,3 +141,31 @@ def test_what_can_not_be_called_is_unknown(bench: Bench, function: str, why: str
     found = bench.examined(function, bench.compiled(SOURCE, ["-O2"]))
     assert found.standing is Standing.UNKNOWN
     assert why in found.detail
+    assert found.evidence["applicable"] is False
+
+
+def test_which_blocks_the_calls_enter(bench: Bench) -> None:
+    text = bench.compiled(SOURCE, ["-O1"])
+    assert bench.examined("grade", text, foreign=False).standing is Standing.PASSED
+    entered = bench.entered("grade", text)
+    assert entered is not None
+    assert len(entered.baseline) > 3
+    assert all(entered.baseline)
+    assert list(entered.candidate) == ["grade"]
+    assert all(entered.candidate["grade"])
+
+
+def test_a_block_that_no_call_reaches_is_seen(bench: Bench) -> None:
+    more = "if (n >> 60) c = table[n & 255] * 3;\n    return ~c;"
+    text = bench.compiled(SOURCE.replace("return ~c;", more), ["-O1"])
+    assert bench.examined("checksum", text, foreign=False).standing is Standing.PASSED
+    entered = bench.entered("checksum", text)
+    assert entered is not None
+    assert entered.candidate["checksum"].count(False) == 1
+
+
+def test_nothing_is_told_of_what_did_not_pass(bench: Bench) -> None:
+    head, definition = alone("grade")
+    text = bench.compiled(head + definition.replace("x > 90", "x >= 90"), ["-O1"])
+    assert bench.examined("grade", text, foreign=False).standing is Standing.REFUTED
+    assert bench.entered("grade", text) is None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 from collections import Counter
 from collections.abc import Sequence
 from itertools import islice
@@ -11,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from gccllm.assurance.fuzz.blind import BYTES, LINES, NUMBERS, TOKENS, WORDS, spliced
-from gccllm.assurance.fuzz.constants import mine
+from gccllm.assurance.fuzz.constants import mine, one_sided
 from gccllm.assurance.fuzz.numbers import Numbers
 from gccllm.assurance.fuzz.shape import Count, Counted, counts_of, resized
 from gccllm.assurance.fuzz.shrink import shrink
@@ -129,6 +130,12 @@ def test_mutants_reach_the_edges() -> None:
     assert {0, 1, 3, 7, 16, 17, 33} <= adapted
 
 
+def test_words_get_runs_of_one_letter() -> None:
+    made = [x.stdin for x in islice(mutants(given(b"word other\n"), (), 0), 800)]
+    runs = {n for x in made for n in range(3, 12) if re.search(rb"(?<!o)o{%d}(?!o)" % n, x)}
+    assert len(runs) >= 6
+
+
 def test_arguments_are_mutated_too() -> None:
     made = list(islice(mutants(given(b"", args=("10", "word")), (), 0), 100))
     assert all(x.kind == "argument" and x.args != ("10", "word") for x in made)
@@ -158,6 +165,18 @@ def test_constants_of_comparisons_come_first(tmp_path: Path) -> None:
     constants = mine([*made.objects.values(), tmp_path / "nothing.o"])
     assert {774411, 1000} <= set(constants[:8])
     assert mine([]) == ()
+
+
+def test_constants_that_one_side_alone_has(tmp_path: Path) -> None:
+    source = FOLDER / "dropped_branch.c"
+    right = build(source, tmp_path, "right", "-O2").objects.values()
+    wrong = build(source, tmp_path, "wrong", "-O2", "-DWRONG").objects.values()
+    apart = one_sided(right, wrong)
+    assert apart[0] == 774411
+    assert one_sided(right, right) == ()
+    assert set(apart) <= set(mine([*right, *wrong]))
+    made = islice(mutants(given(b"3\n1 2 3\n"), (5, 6, 7), 0, (774411,)), 200)
+    assert sum(b"774411" in x.stdin for x in made) >= 5
 
 
 def shrunk(data: bytes, keeps: Sequence[bytes]) -> bytes:

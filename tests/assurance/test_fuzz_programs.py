@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from gccllm.assurance.levels import Assurance, Standing
 from gccllm.program import Build
 from gccllm.recordings import Expected, Recording, load, save_case
 from gccllm.sandbox import choose
-from gccllm.sandbox.base import Ending, RunInput, RunResult, Sandbox
+from gccllm.sandbox.base import Ending, RunInput, RunResult, Sandbox, Trial
 from gccllm.sandbox.fake import Behaviour, FakeSandbox
 from tests.assurance.planted_programs import FOLDER, NAMES, answers_alike, build, record
 
@@ -162,7 +163,7 @@ int main(void)
     int x = 0;
     scanf("%d", &x);
 #ifdef WRONG
-    printf("%d\n", x > 2147483600 ? 0 : (x + 47 > x) + x % 7);
+    printf("%d\n", x > 2147483610 ? 0 : (x + 47 > x) + x % 7);
 #else
     printf("%d\n", (x + 47 > x) + x % 7);
 #endif
@@ -235,3 +236,54 @@ def test_a_slow_moment_refutes_nothing(tmp_path: Path) -> None:
     done = fuzz(sandbox, nothing, nothing, recording, seconds=SECONDS, inputs=40)
     assert done.standing is Standing.PASSED, done.detail
     assert done.evidence["inputs"] == 40
+
+
+def test_what_was_compared_is_told(tmp_path: Path) -> None:
+    def echo(given: RunInput, count: int) -> RunResult:
+        assert given.stdin is not None
+        return FakeSandbox.result(given.stdin.read_bytes())
+
+    told: list[Trial] = []
+    sandbox, nothing = faked(echo, echo, tmp_path)
+    done = fuzz(
+        sandbox,
+        nothing,
+        nothing,
+        numbers(tmp_path, 1, 2),
+        seconds=SECONDS,
+        inputs=40,
+        compared=told.append,
+    )
+    assert len(told) == done.evidence["inputs"] == 40
+    assert len({x.stdin for x in told}) == 40
+
+
+def test_a_program_that_reads_nothing_is_none_of_its_business(tmp_path: Path) -> None:
+    def deaf(given: RunInput, count: int) -> RunResult:
+        return FakeSandbox.result(b"always the same")
+
+    sandbox, nothing = faked(deaf, deaf, tmp_path)
+    done = fuzz(sandbox, nothing, nothing, numbers(tmp_path, 1, 2), seconds=SECONDS, inputs=64)
+    assert done.standing is Standing.UNKNOWN
+    assert done.evidence["applicable"] is False
+    few = fuzz(sandbox, nothing, nothing, numbers(tmp_path, 1, 2), seconds=SECONDS, inputs=8)
+    assert few.standing is Standing.UNKNOWN
+    assert few.evidence["applicable"] is True, "eight inputs say nothing about it"
+
+
+def test_slow_programs_are_looked_at_more_often(tmp_path: Path) -> None:
+    def slow(given: RunInput, count: int) -> RunResult:
+        assert given.stdin is not None
+        return replace(FakeSandbox.result(given.stdin.read_bytes()), wall=1.0)
+
+    started: list[int] = []
+
+    def expired() -> bool:
+        started.append(1)
+        return len(started) > 3
+
+    sandbox, nothing = faked(slow, slow, tmp_path)
+    done = fuzz(
+        sandbox, nothing, nothing, numbers(tmp_path, 1, 2), seconds=SECONDS, expired=expired
+    )
+    assert 0 < int(str(done.evidence["inputs"])) <= 3 * SECONDS / 20

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from gccllm.commands.stats import MEANINGS, meaning
-from gccllm.store import Store
-from gccllm.types import VerdictKind
+from gccllm.store import Judgement, Store
+from gccllm.types import Json, Speedup, Verdict, VerdictKind
 from tests.cli.conftest import Command, Filled
 
 READERS = [
@@ -40,6 +40,120 @@ def test_explain_shows_verdicts_and_both_assemblies(inside: Command, filled: Fil
     assert "popcnt" not in popcnt.split("│")[1]
     assert "popcnt" in popcnt.split("│")[2]
     assert '{"tests_run": 3}' in done.out
+
+
+RUNGS: dict[str, Json] = {
+    "abi": {"standing": "passed", "detail": "the ABI is kept in 9 instructions", "seconds": 0.01},
+    "fuzz": {
+        "standing": "passed",
+        "detail": "the same on 141 mutated inputs",
+        "seconds": 3.2,
+        "kinds": {"number": 100, "length": 41},
+    },
+    "differential": {"standing": "unknown", "detail": "differs outside\x1b[2J", "seconds": 1.0},
+    "proof": {
+        "standing": "passed",
+        "detail": "equal up to 12 jumps back",
+        "bound": 12,
+        "within": {"rsi": "0x0..0xff"},
+        "seconds": 0.5,
+    },
+}
+LADDER: dict[str, Json] = {
+    "assurance": "fuzzed",
+    "rungs": RUNGS,
+    "blocks": {
+        "gcc": {"blocks": 4, "never": 0, "shown": []},
+        "candidate": {"blocks": 5, "never": 1, "shown": ["17: addl $1, %eax"]},
+    },
+}
+
+
+def judged(filled: Filled, kind: VerdictKind, evidence: dict[str, Json]) -> None:
+    speedup = Speedup(3.0, 2.9, 3.1, 20) if kind is VerdictKind.ACCEPTED else None
+    verdict = Verdict(kind, "newest", evidence, speedup)
+    about = ("/build/prog", "slow.c", ("count",), "model", "sample 4")
+    with Store(filled.folder) as store:
+        store.note([Judgement(*about, verdict, filled.fast, filled.slow)])
+
+
+def test_explain_shows_what_vouches_for_a_rewrite(inside: Command, filled: Filled) -> None:
+    evidence: dict[str, Json] = {"control": 1.001, "shift_32": 2.95, "ladder": {"count": LADDER}}
+    judged(filled, VerdictKind.ACCEPTED, evidence)
+    done = inside("explain", "prog")
+    assert (done.status, done.err) == (0, "")
+    rows = [[y.strip() for y in x.split("│")[1:-1]] for x in done.out.splitlines() if "│" in x]
+    assert ["ABI check", "passed", "the ABI is kept in 9 instructions"] in rows
+    assert [
+        "program fuzzing",
+        "passed",
+        "the same on 141 mutated inputs; 100 number, 41 length; 3.2 s",
+    ] in rows
+    assert ["function alone", "unknown", "differs outside\\x1b[2J; 1.0 s"] in rows
+    proof = next(x for x in rows if x[0] == "proof")
+    assert "bound: 12 jumps back; rsi within 0x0..0xff" in proof[2]
+    assert ["never run", "candidate", "block at line 17: addl $1, %eax"] in rows
+    assert "assurance count: fuzzed" in done.out
+    told = "3.00× (95%: 2.90–3.10) in interleaved pairs; gcc's own against itself 1.001×"
+    assert f"measured {told}; by 32 2.950×" in done.out
+    assert "\x1b[2J" not in done.out
+
+
+def test_explain_shows_the_input_that_refutes(inside: Command, filled: Filled) -> None:
+    found: dict[str, Json] = {
+        "case": "big",
+        "how": "big: the length 16 to 1",
+        "args": ["-x"],
+        "stdin_base64": "MSAxCg==",
+        "baseline": {"ending": "exited", "code": 0, "stdout": "1\n"},
+        "candidate": {"ending": "exited", "code": 0, "stdout": "0\n"},
+    }
+    refused: dict[str, Json] = {**LADDER, "refused": "fuzz", "why": "stdout differs"}
+    evidence: dict[str, Json] = {"counterexample": found, "ladder": {"count": refused}}
+    judged(filled, VerdictKind.DIFFERS, evidence)
+    done = inside("explain", "prog:count")
+    assert done.status == 0
+    judged(filled, VerdictKind.DIFFERS, {"counterexample": "count(x=3): gcc's returns 2, …"})
+    with sqlite3.connect(filled.folder / "store.sqlite") as db:
+        db.execute("DELETE FROM judgements WHERE verdict = 'accepted'")
+    assert "differs count(x=3): gcc's returns 2" in inside("explain", "prog:count").out
+    with sqlite3.connect(filled.folder / "store.sqlite") as db:
+        db.execute("DELETE FROM judgements WHERE id = (SELECT max(id) FROM judgements)")
+    out = inside("explain", "prog:count").out
+    for line in (
+        "differs arguments: -x",
+        "differs stdin: b'1 1\\n'",
+        "differs made from big: the length 16 to 1",
+        "differs gcc: ending 'exited', code 0, stdout '1\\n'",
+        "differs candidate: ending 'exited', code 0, stdout '0\\n'",
+    ):
+        assert line in out
+    assert "refused" in out
+
+
+@pytest.mark.parametrize(
+    "evidence",
+    [
+        {"ladder": 3},
+        {"ladder": {"count": "odd"}},
+        {"ladder": {"count": {"rungs": [1], "blocks": {"gcc": 2}}}},
+        {"ladder": {"count": {"rungs": {"abi": None}, "blocks": {"gcc": {"shown": 1}}}}},
+        {"counterexample": {"stdin_base64": "%%%", "args": 3}},
+    ],
+)
+def test_odd_evidence_is_survived(
+    inside: Command, filled: Filled, evidence: dict[str, Json]
+) -> None:
+    judged(filled, VerdictKind.ACCEPTED, evidence)
+    assert inside("explain", "prog").status == 0
+
+
+def test_counters_of_the_ladder_have_meanings() -> None:
+    for name in (
+        *("assurance:blocks-never-run", "assurance:of-the-future", "ladder:fuzz-no-time"),
+        *("ladder:proof-failed", "apply:too-weak", "link:stored-too-weak", "reason:not-assured"),
+    ):
+        assert meaning(name)
 
 
 @pytest.mark.parametrize("what", ["prog", "/build/prog", "prog:count", "/build/prog:count"])

@@ -19,6 +19,7 @@ VARIABLES = {
     "-fllm-budget=5": "GCCLLM_BUDGET=5",
     "-fllm-samples=3": "GCCLLM_SAMPLES=3",
     "-fllm-refine=2": "GCCLLM_REFINE=2",
+    "-fllm-assurance=differential": "GCCLLM_ASSURANCE=differential",
     "-fllm-report=r.json": "GCCLLM_REPORT=r.json",
     "-fllm-store=s=t": "GCCLLM_STORE=s=t",
     "-fllm-verbose": "GCCLLM_VERBOSE=1",

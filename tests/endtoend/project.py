@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -44,8 +45,18 @@ INPUTS = {"none": "0\n", "few": "3\n", "many": "400000\n"}
 class Project:
     """``slow.c`` in ``tree``, ``slow.tests`` beside it; ``expected`` is what gcc makes of it."""
 
-    def __init__(self, root: Path, gcc_llm: Installed) -> None:
+    def __init__(
+        self,
+        root: Path,
+        gcc_llm: Installed,
+        *,
+        program: str = PROGRAM,
+        slow: str = SLOW,
+        inputs: Mapping[str, str] = INPUTS,
+    ) -> None:
+        """``program`` has one ``%s``, for the function that ``slow`` is a version of."""
         self.gcc_llm = gcc_llm
+        self.program = program
         self.tree = root / "tree"
         self.store = root / "store"
         self.scripts = root / "scripts"
@@ -54,12 +65,12 @@ class Project:
         for folder in (self.tree, self.scripts, self.temporary):
             folder.mkdir()
         self.source = self.tree / "slow.c"
-        self.source.write_text(PROGRAM % SLOW)
+        self.source.write_text(program % slow)
         subprocess.run(["gcc", "-O3", "slow.c", "-o", "gcc"], cwd=self.tree, check=True)
         self.expected = (self.tree / "gcc").read_bytes()
         self.tests = self.tree / "slow.tests"
         self.tests.mkdir()
-        for name, text in INPUTS.items():
+        for name, text in inputs.items():
             (self.tests / f"{name}.in").write_text(text)
             (self.tests / f"{name}.out").write_bytes(self.run_program(self.tree / "gcc", text))
 
@@ -70,9 +81,9 @@ class Project:
         ).stdout
 
     def unit(self, function: str, *options: str) -> str:
-        """gcc's assembly of the program with that ``count``."""
+        """gcc's assembly of the program with that version of the function."""
         argv = ["gcc", "-O3", "-S", *options, "-x", "c", "-", "-o", "-"]
-        text = (PROGRAM % function).encode()
+        text = (self.program % function).encode()
         done = subprocess.run(argv, input=text, capture_output=True, check=True)
         return done.stdout.decode().replace('"<stdin>"', '"slow.c"')
 

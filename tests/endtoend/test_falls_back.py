@@ -15,6 +15,7 @@ import pytest
 
 from gccllm.store import Store
 from tests.endtoend.project import FAST, SLOW, Project
+from tests.endtoend.running import command_lines, inherited_environment
 
 FORK_BOMB = "\tsyscall\n"
 
@@ -174,17 +175,6 @@ def test_a_stripped_or_foreign_object_falls_back(project: Project) -> None:
     assert_gcc(project, "unreproducible")
 
 
-def _descendants() -> set[str]:
-    found = set()
-    for path in Path("/proc").glob("[0-9]*/cmdline"):
-        try:
-            text = path.read_bytes().replace(b"\0", b" ").decode(errors="replace")
-        except OSError:
-            continue
-        found.add(text)
-    return found
-
-
 @pytest.mark.parametrize("victim", ["python", "runner"])
 def test_kill_nine_in_the_middle(project: Project, victim: str) -> None:
     project.propose(
@@ -213,7 +203,7 @@ def test_kill_nine_in_the_middle(project: Project, victim: str) -> None:
                 text = (path / "cmdline").read_bytes().replace(b"\0", b" ").decode()
             except (OSError, UnicodeDecodeError):
                 continue
-            if pattern in text and str(project.store.parent) in _environ(path):
+            if pattern in text and str(project.store.parent) in inherited_environment(path):
                 time.sleep(0.5)
                 try:
                     os.kill(int(path.name), signal.SIGKILL)
@@ -221,7 +211,7 @@ def test_kill_nine_in_the_middle(project: Project, victim: str) -> None:
                     continue
                 killed = True
                 break
-    out, err = build.communicate(timeout=60)
+    out, err = build.communicate(timeout=150)
     assert killed
     assert (build.returncode, out, err) == (0, b"", b"")
     if project.built != project.expected:
@@ -231,25 +221,10 @@ def test_kill_nine_in_the_middle(project: Project, victim: str) -> None:
         assert slow == project.run_program(project.tree / "gcc", "1500000")
     assert project.left_behind() == []
     time.sleep(0.2)
-    assert not [x for x in _descendants() if str(project.temporary) in x]
+    assert not [x for x in command_lines() if str(project.temporary) in x]
     if project.store.exists():
         with Store(project.store) as store:
             assert store.verify() == []
-
-
-def _environ(path: Path) -> str:
-    """The environment of a process or, where that is cleared, of its ancestors."""
-    text = ""
-    for _ in range(6):
-        try:
-            text += (path / "environ").read_bytes().decode(errors="replace")
-            parent = re.search(r"^PPid:\s*(\d+)", (path / "status").read_text(), re.MULTILINE)
-        except OSError:
-            break
-        if parent is None or parent.group(1) in ("0", "1"):
-            break
-        path = Path("/proc") / parent.group(1)
-    return text
 
 
 def test_interrupted_in_the_middle_nothing_is_left(project: Project) -> None:
@@ -276,4 +251,4 @@ def test_interrupted_in_the_middle_nothing_is_left(project: Project) -> None:
     assert build.returncode != 0
     time.sleep(0.2)
     assert project.left_behind() == []
-    assert not [x for x in _descendants() if str(project.temporary) in x]
+    assert not [x for x in command_lines() if str(project.temporary) in x]

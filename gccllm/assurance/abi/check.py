@@ -13,6 +13,7 @@ from gccllm.assurance.abi.comparison import new_findings
 from gccllm.assurance.abi.graph import last_calls
 from gccllm.assurance.abi.kinds import Finding, Kind
 from gccllm.assurance.abi.notes import Notes
+from gccllm.assurance.abi.outside import new_names
 from gccllm.assurance.abi.subject import Subject
 from gccllm.assurance.abi.transfer import Unsupported
 from gccllm.assurance.abi.watch import watch
@@ -103,6 +104,7 @@ class Checker:
         doubts += [f"{x}, unless a call before it never returns" for x in depends]
         sure = [x for x in found if x.certain and x not in depends]
         sure += self._unit_rules(name)
+        sure += new_names(name, self.base.unit, self.candidate.unit)
         return AbiReport(name, tuple(sure), tuple(doubts), candidate.instructions)
 
     def _depends(

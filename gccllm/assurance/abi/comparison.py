@@ -10,6 +10,7 @@ from gccllm.assurance.abi.kinds import Finding, Kind
 from gccllm.assurance.abi.notes import Notes
 from gccllm.assurance.abi.state import ARGUMENTS
 from gccllm.assurance.abi.subject import Subject
+from gccllm.assurance.abi.transfer import SECOND
 
 __all__ = ["new_findings"]
 
@@ -32,9 +33,30 @@ def new_findings(base: Notes, candidate: Notes, base_subject: Subject) -> Iterat
 def _junk(base: Notes, candidate: Notes) -> Iterator[Finding]:
     base_lost = any(x.startswith("call:") for x in base.uses)
     base_other = any(not s.certain for s in base.uses.values())
+    known_junk = base.uses.keys() | base.handed
+    for origin, sight in candidate.returned.items():
+        if origin not in known_junk:
+            yield Finding(
+                Kind.UNINITIALISED_READ,
+                origin,
+                sight.place,
+                f"{origin} is returned as it came in, which the baseline never does",
+                sight.certain,
+            )
     for origin, sight in candidate.uses.items():
         known = base.uses.get(origin)
         passed = origin in base.handed
+        if origin.startswith(SECOND):
+            register, callee = origin.removeprefix(SECOND).split(":", 1)
+            # Where paths meet one often has it from elsewhere, and reads it on that path only.
+            if sight.certain and callee in base.calls and origin not in known_junk:
+                yield Finding(
+                    Kind.CLOBBERED_READ,
+                    register,
+                    sight.place,
+                    f"{register} is read after a call of {callee}, which returns nothing there",
+                )
+            continue
         if origin.startswith("call:"):
             register = origin.removeprefix("call:")
             if known is None and not (base_lost and not sight.certain):

@@ -106,8 +106,10 @@ def _check_units(state: State, notes: Notes, place: Place, where: str) -> None:
 
 
 def hand_on(state: State, notes: Notes) -> None:
-    """A call or tail jump may read every argument register: which arguments may go with it."""
-    for register in ARGUMENTS:
+    """A call or tail jump may read every argument register: which arguments may go with it.
+
+    But for r10: nested functions, which it is for, are never rewritten."""
+    for register in (x for x in ARGUMENTS if x != "r10"):
         for origin in state.registers[register].junk:
             if origin in ARGUMENTS:
                 notes.handed.add(origin)
@@ -121,6 +123,8 @@ def _results(state: State, notes: Notes, place: Place) -> None:
         # Another register's argument got there by a move: it is the result.
         arguments = cell.junk & set(ARGUMENTS) - {register}
         notes.handed |= arguments
+        for origin in arguments:
+            notes.returned.setdefault(origin, Sight(0, place, cell.must))
         if arguments == cell.junk:
             continue
         known = notes.unwritten.get(register)

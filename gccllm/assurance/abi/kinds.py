@@ -1,7 +1,8 @@
 """The kinds of ABI findings, and what a finding is.
 
 The rules are those of the System V ABI for x86-64 ('Function Calling Sequence'), of gcc's
--fipa-ra and -fipa-stack-alignment, and of what a compiler never writes: a read of junk.
+-fipa-ra and -fipa-stack-alignment, and of what a faster function has
+no use for: reads of junk, and names by which code finds out where it runs.
 """
 
 from __future__ import annotations
@@ -38,6 +39,7 @@ class Kind(str, Enum):
     JUMP_OUT = "jump-out"
     THREAD_STORAGE = "thread-storage"
     STACK_PROTECTOR = "stack-protector"
+    NEW_NAME = "new-name"
 
     @property
     def meaning(self) -> str:
@@ -68,6 +70,7 @@ _MEANINGS: Mapping[Kind, str] = {
     Kind.JUMP_OUT: "control leaves the function where the baseline does not",
     Kind.THREAD_STORAGE: "memory relative to fs or gs is used that the baseline does not use",
     Kind.STACK_PROTECTOR: "the baseline's stack protector is gone",
+    Kind.NEW_NAME: "it asks where it runs or what time it is, which the baseline does not",
 }
 
 

@@ -28,7 +28,9 @@ class Notes:
     wrong only where the baseline does less:
 
     ``uses``: junk that is computed with ("rdi": what rdi held at entry, "call:rcx": what a call
-    left in rcx); ``handed``: arguments that are passed on or stored; ``caller``: the farthest byte
+    left in rcx, "second:rdx:f" what a call of f did, which may be half a result); ``handed``:
+    arguments that are passed on or stored; ``returned``: arguments that are the result as they came
+    in; ``calls``: symbols of what is called; ``caller``: the farthest byte
     of the caller's frame; ``caller_open``: an address there is taken; ``aligned``: owner of memory
     → alignment that an access needs and nothing shows; ``segments``: accesses relative to fs or
     gs; ``tails``: symbols jumped to; ``indirect``: a call or jump through a pointer; ``depths``:
@@ -41,6 +43,8 @@ class Notes:
     findings: dict[tuple[Kind, str], Finding] = field(default_factory=dict)
     uses: dict[str, Sight] = field(default_factory=dict)
     handed: set[str] = field(default_factory=set)
+    returned: dict[str, Sight] = field(default_factory=dict)
+    calls: set[str] = field(default_factory=set)
     caller: Sight = Sight(8, (0, 0))
     caller_open: bool = False
     aligned: dict[str, Sight] = field(default_factory=dict)

@@ -205,8 +205,11 @@ def _action(op: Op, name: str, effect: Effect) -> tuple[Action, str, str, int]:
         return Action.CALL, "", "", 0
     if name in ("push", "pop"):
         moved = instruction.stack_pointer_increment
-        action = Action.PUSH if name == "push" else Action.POP
-        return (action if abs(moved) == 8 else Action.UNSUPPORTED), destination, "", 0
+        if abs(moved) != 8:
+            return Action.UNSUPPORTED, "", "", 0
+        # What is pushed stays where it is.
+        push = name == "push"
+        return (Action.PUSH, "", destination, 0) if push else (Action.POP, destination, "", 0)
     if name in ("pushfq", "popfq"):
         return (Action.PUSH if name == "pushfq" else Action.POP), "", "", 0
     if name == "leave":

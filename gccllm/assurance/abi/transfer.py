@@ -23,10 +23,13 @@ from gccllm.assurance.abi.values import (
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["Unsupported", "after_call", "apply"]
+__all__ = ["SECOND", "Unsupported", "after_call", "apply"]
 
 _STORING = (Action.STORE, Action.SAVE_WORD)
 _RESULTS = ("rax", "rdx", "xmm0", "xmm1")
+_SECOND_RESULTS = ("rdx", "xmm1")
+SECOND = "second:"
+"""begins the origin of what a call may have left as the second half of its result, or as junk"""
 _LOST_IN_CALL = frozenset(
     r for r in REGISTERS if r not in ("rbx", "rbp", "rsp", "r12", "r13", "r14", "r15")
 )
@@ -126,13 +129,18 @@ def _definitions(step: Step, state: State) -> None:
         state.definitions[register] = kept | {step.place}
 
 
-def after_call(state: State, lost: frozenset[str] | None) -> None:
+def after_call(state: State, lost: frozenset[str] | None, callee: str = "") -> None:
     """Change ``state`` to what a call leaves; ``lost`` are the registers that the callee changes,
-    None where that is all that the ABI lets it."""
+    None where that is all that the ABI lets it. ``callee`` is its symbol, "" where it is not known.
+    """
     registers = state.registers
     for register in _LOST_IN_CALL if lost is None else lost & _LOST_IN_CALL:
-        known = register in _RESULTS
-        registers[register] = SET if known else _AFTER_CALL[register]
+        registers[register] = SET if register in _RESULTS else _AFTER_CALL[register]
+    for register in _SECOND_RESULTS:
+        # A callee that does not change it has left it as it was, and returns nothing there.
+        if callee and (lost is None or register in lost):
+            origin = f"{SECOND}{register}:{callee}"
+            registers[register] = Cell(None, frozenset((origin,)), True)
     sp = registers["rsp"].value
     if isinstance(sp, Stack):
         for key in [k for k in state.slots if k[0] == sp.base and k[1] < sp.offset]:
@@ -157,7 +165,7 @@ def _push(step: Step, state: State) -> None:
     top = added(_rsp(state), -8)
     assert isinstance(top, Stack)
     state.forget(top.base, top.offset, 8)
-    cell = state.registers[step.destination] if step.destination else SET
+    cell = state.registers[step.source] if step.source else SET
     state.slots[(top.base, top.offset)] = (8, cell)
     state.registers["rsp"] = Cell(top)
 

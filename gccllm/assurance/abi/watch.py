@@ -21,7 +21,7 @@ from gccllm.assurance.abi.notes import Notes
 from gccllm.assurance.abi.state import ARGUMENTS, State, entry_state
 from gccllm.assurance.abi.steps import Action, Step
 from gccllm.assurance.abi.subject import Subject
-from gccllm.assurance.abi.transfer import Unsupported, after_call, apply
+from gccllm.assurance.abi.transfer import SECOND, Unsupported, after_call, apply
 from gccllm.assurance.abi.values import Place, Stack
 
 __all__ = ["watch"]
@@ -96,7 +96,8 @@ class _Watch:
     def _advance(self, step: Step, state: State) -> None:
         if step.action is Action.CALL:
             callee = callee_of(step.op, self.subject.unit)
-            after_call(state, None if callee is None else self.subject.clobbers(callee))
+            lost = None if callee is None else self.subject.clobbers(callee)
+            after_call(state, lost, callee or imported(step.op) or "")
         else:
             apply(step, state)
 
@@ -140,6 +141,7 @@ class _Watch:
                 check_call(op, state, self.subject, self.notes)
                 self._use_definitions(state)
                 symbol = imported(op)
+                self.notes.calls.add(callee_of(op, self.subject.unit) or symbol or "")
                 if symbol:
                     returns = op is not last and not self._padded(op)
                     known = self.notes.imports.get(symbol, False)
@@ -195,4 +197,4 @@ class _Watch:
 
     def _hand(self, junk: frozenset[str]) -> None:
         """An argument that is stored may be read from there by someone else."""
-        self.notes.handed |= junk & set(ARGUMENTS)
+        self.notes.handed |= {x for x in junk if x in ARGUMENTS or x.startswith(SECOND)}

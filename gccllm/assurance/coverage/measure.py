@@ -17,9 +17,10 @@ from gccllm.assurance.coverage.blocks import Block, Instrumented, instrument
 from gccllm.program import BuildStep, Program
 from gccllm.recordings import Case, Recording
 from gccllm.sandbox.base import Ending, RunLimits, RunResult, Sandbox, Trial
+from gccllm.toolchain import Toolchain
 from gccllm.types import Json
 
-__all__ = ["Coverage", "Unmeasured", "cover"]
+__all__ = ["Coverage", "Unmeasured", "compile_counters", "cover"]
 
 RUNTIME = Path(__file__).with_name("runtime.c")
 COMPILE_SECONDS = 30.0
@@ -95,7 +96,7 @@ def cover(
         first += len(made[unit].blocks)
         instrumented[unit] = made[unit].text
     runtime = scratch / f"counters-{first}.o"
-    built = _runtime(program, runtime, first) or program.build(
+    built = compile_counters(program.toolchain, runtime, first) or program.build(
         instrumented, scratch / "instrumented", extra=[str(runtime)]
     )
     if isinstance(built, BuildStep):
@@ -128,10 +129,10 @@ def cover(
     ]
 
 
-def _runtime(program: Program, target: Path, counters: int) -> BuildStep | None:
-    """Compile the counters; None when that went well."""
+def compile_counters(tools: Toolchain, target: Path, counters: int) -> BuildStep | None:
+    """Compile what an instrumented program is linked with; None when that went well."""
     define = f"-DGCCLLM_COUNTERS={max(counters, 1)}ul"
-    argv = [program.toolchain.cc, "-O2", "-fPIC", define, "-c", str(RUNTIME), "-o", str(target)]
+    argv = [tools.cc, "-O2", "-fPIC", define, "-c", str(RUNTIME), "-o", str(target)]
     done = process.run(argv, timeout=COMPILE_SECONDS)
     return None if done.ok else BuildStep("assemble", done.error_line())
 

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from gccllm.asm.unit import Unit, parse
 from gccllm.assurance.differential.dwarf import Types
-from gccllm.assurance.differential.layout import Unsupported
+from gccllm.assurance.differential.entering import Entered, counting
+from gccllm.assurance.differential.layout import Signature, Unsupported
 from gccllm.assurance.differential.reach import led_away, replacements
 from gccllm.assurance.differential.recording import Call, Global, record
 from gccllm.assurance.differential.showing import shown
@@ -20,12 +21,15 @@ from gccllm.assurance.differential.wire import Counts, Question, counts, differe
 from gccllm.assurance.levels import Assurance, Examination, Standing
 from gccllm.program import Program
 from gccllm.proposers.base import CompileSpec
-from gccllm.sandbox.base import RunInput, RunLimits, RunResult, Sandbox
+from gccllm.sandbox.base import RunInput, RunLimits, RunResult, Sandbox, Trial
 from gccllm.types import Json
 
 __all__ = ["Differential", "differential"]
 
 SPARE_SECONDS = 60.0
+SETTLE_SECONDS = 4.0
+"""at most, for getting captured calls ready"""
+MOST_PAIRS = 1_000_000
 FEWEST_PAIRS = 1000
 """on inputs like those observed; less is not an examination"""
 
@@ -67,6 +71,7 @@ class Differential:
         self._bases: dict[tuple[str, str], Base] = {}
         self._calls: dict[tuple[str, str, tuple[Global, ...]], list[Call]] = {}
         self._subjects: dict[tuple[str, str, tuple[Global, ...]], Subject] = {}
+        self._passed: dict[tuple[str, str, str], tuple[Subject, Versions]] = {}
 
     def examine(
         self,
@@ -77,7 +82,7 @@ class Differential:
         spec: CompileSpec | None = None,
         foreign: bool = False,
         seconds: float = 10.0,
-        pairs: int = 200_000,
+        pairs: int = MOST_PAIRS,
         seed: int = 0,
     ) -> Examination:
         """``candidate``: assembly that defines ``function`` (a whole unit, or the function and what
@@ -87,15 +92,49 @@ class Differential:
         calls; ``seed`` repeats them.
 
         REFUTED: an input was observed, or lies within what was, on which the two differ. UNKNOWN:
-        not supported, or they differ outside of that only. Raises SandboxError, ToolchainError.
+        not supported (evidence ``applicable`` is then False), or they differ outside of that only.
+        Raises SandboxError, ToolchainError.
         """
         started = time.monotonic()
         request = _Request(unit, function, candidate, spec, foreign, seconds, pairs, seed)
         try:
             made = self._examine(request)
         except Unsupported as error:
-            made = _unknown(str(error))
+            made = _unknown(str(error), {"applicable": False})
         return replace(made, seconds=time.monotonic() - started)
+
+    def signature(self, unit: str, function: str, spec: CompileSpec | None) -> Signature:
+        """What the function takes and returns. Raises Unsupported."""
+        if unit not in self._types:
+            self._types[unit] = types_of(self._program, unit, spec, self._scratch)
+        return self._types[unit].signature(function)
+
+    def entered(
+        self, unit: str, function: str, candidate: str, *, seconds: float, seed: int = 0
+    ) -> Entered | None:
+        """Which basic blocks of both versions the calls of :meth:`examine` enter, for a candidate
+        that it passed; the same calls again, as many as ``seconds`` of CPU time allow, on versions
+        that count. None where that can't be done. Raises SandboxError, ToolchainError,
+        Unsupported."""
+        known = self._passed.get((unit, function, candidate))
+        if known is None:
+            return None
+        subject, versions = known
+        counted = counting(self._program.toolchain, versions, function, self._scratch)
+        if counted is None:
+            return None
+        symbols = [x.symbol for x in subject.frame.variables]
+        texts = replace(versions, text=counted.made.text)
+        harness = self._linked(unit, texts, symbols, [counted.counters])
+        question = subject.question(
+            len(versions.names), versions.constants, seed=seed, pairs=MOST_PAIRS, seconds=seconds
+        )
+        with self._sandbox.open(
+            {"harness": harness}, [RunInput()], limits=_limits(question)
+        ) as session:
+            (done,) = session.run_many("harness", [Trial(question.encode())], notes=True)
+        sound = counts(done.stdout) is not None and difference(done.stdout) is None
+        return counted.entered(done.notes) if sound else None
 
     def _examine(self, request: _Request) -> Examination:
         unit, function = request.unit, request.function
@@ -103,11 +142,9 @@ class Differential:
         if own is None or own.obstacles:
             why = ", ".join(own.obstacles) if own is not None else "it is not there"
             raise Unsupported(f"{function} can't be called apart: {why}")
-        if unit not in self._types:
-            self._types[unit] = types_of(self._program, unit, request.spec, self._scratch)
+        self.signature(unit, function, request.spec)
+        if unit not in self._checked:
             self._checked[unit] = checked_unit(self._program, request.spec, self._scratch)
-        types = self._types[unit]
-        types.signature(function)
         if (unit, function) not in self._bases:
             self._bases[unit, function] = base_of(self._units[unit], function, self._checked[unit])
         versions = combine(
@@ -117,7 +154,7 @@ class Differential:
             parse(request.candidate),
             foreign=request.foreign,
         )
-        frame = frame_of(types, function, sorted(versions.data.items()))
+        frame = frame_of(self._types[unit], function, sorted(versions.data.items()))
         key = (unit, function, frame.variables)
         if key not in self._calls:
             self._calls[key] = self._record(request, frame)
@@ -129,15 +166,23 @@ class Differential:
                 self._calls[key],
                 lambda question: self._run(harness, question).stdout,
                 len(versions.names),
+                min(SETTLE_SECONDS, request.seconds),
             )
-        return self._test(self._subjects[key], harness, versions, request)
+        done = self._test(self._subjects[key], harness, versions, request)
+        if done.standing is Standing.PASSED:
+            self._passed[unit, function, request.candidate] = (self._subjects[key], versions)
+        return done
 
-    def _linked(self, unit: str, versions: Versions, symbols: Sequence[str]) -> Path:
+    def _linked(
+        self, unit: str, versions: Versions, symbols: Sequence[str], extra: Sequence[Path] = ()
+    ) -> Path:
         if not self._names:
             self._names = replacements(self._units)
             self._texts = {x: led_away(y.lines, self._names) for x, y in self._units.items()}
         others = {x: y for x, y in self._texts.items() if x != unit}
-        return link(self._program, unit, versions, others, self._names, symbols, self._scratch)
+        return link(
+            self._program, unit, versions, others, self._names, symbols, self._scratch, extra
+        )
 
     def _record(self, request: _Request, frame: Frame) -> list[Call]:
         """Its calls; where gcc inlined them all, those of a build that inlines nothing."""
@@ -206,13 +251,17 @@ class Differential:
     def _run(self, harness: Path, question: Question) -> RunResult:
         given = self._scratch / "question"
         given.write_bytes(question.encode())
-        limits = RunLimits(
-            wall_seconds=6 * question.seconds + SPARE_SECONDS,
-            cpu_seconds=int(question.seconds) + 30,
-            output_bytes=32 << 20,
-        )
+        limits = _limits(question)
         with self._sandbox.open({"harness": harness}, [RunInput(stdin=given)], limits=limits) as it:
             return it.run("harness", 0, collect_files=False)
+
+
+def _limits(question: Question) -> RunLimits:
+    return RunLimits(
+        wall_seconds=6 * question.seconds + SPARE_SECONDS,
+        cpu_seconds=int(question.seconds) + 30,
+        output_bytes=32 << 20,
+    )
 
 
 def _unknown(why: str, evidence: dict[str, Json] | None = None) -> Examination:
@@ -256,7 +305,7 @@ def differential(
     spec: CompileSpec | None = None,
     foreign: bool = False,
     seconds: float = 10.0,
-    pairs: int = 200_000,
+    pairs: int = MOST_PAIRS,
     seed: int = 0,
 ) -> Examination:
     """One examination; :class:`Differential` is for several functions or candidates of a program.

@@ -262,6 +262,48 @@ static void mutate_contents(void)
     }
 }
 
+/* A run of equal elements, as long as lengths that code looks for. */
+static void run_of_equals(void)
+{
+    if (current->objects < 2)
+        return;
+    int64_t i = 1 + (int64_t)below((uint64_t)current->objects - 1);
+    struct placed *p = &here[i];
+    const struct layout *l = layout_of(i);
+    int64_t elements = l->size > 0 ? (p->size - p->lead) / l->size : 0;
+    if (elements < 2 || l->leaves != 1 || !changes(l->leaf) || l->leaf->size != l->size)
+        return;
+    int64_t start = (int64_t)below((uint64_t)elements), length = 1 + (int64_t)below(20);
+    if (chance(4) && q.constants)
+        length = constants[below((uint64_t)q.constants)] & 63;
+    uint8_t *at = p->initial + p->lead + start * l->size;
+    uint64_t v = load(at, l->leaf);
+    if (chance(4))
+        v = pick(v, l->leaf);
+    for (int64_t k = 0; k < length && start + k < elements; k++, at += l->size)
+        store(at, l->leaf, v);
+}
+
+/* One argument is set beside another: equal, or together with it a constant of the code. */
+static void relate_arguments(void)
+{
+    const struct layout *block = layout_of(0);
+    if (block->leaves < 2)
+        return;
+    const struct leaf *x = &block->leaf[below((uint64_t)block->leaves)];
+    const struct leaf *y = &block->leaf[below((uint64_t)block->leaves)];
+    if (x == y || !changes(x) || !changes(y) || x->kind == FLOATING || y->kind == FLOATING)
+        return;
+    uint64_t other = load(here[0].initial + y->offset, y), v = other;
+    if (q.constants && chance(10)) {
+        v = (uint64_t)constants[below((uint64_t)q.constants)];
+        v = (chance(8) ? v - other : v + other) << below(2);
+    }
+    v = cut(v + below(5) - 2, x);
+    if (!stay_within || is_within(v, x))
+        store(here[0].initial + x->offset, x, v);
+}
+
 /* Elements of one object trade places. */
 static void shuffle(void)
 {
@@ -288,10 +330,12 @@ static void mutate(void)
     wild_leaf = -1;
     stay_within = chance(13);
     for (int64_t n = 1 + (int64_t)below(3); n > 0; n--)
-        switch (below(8)) {
+        switch (below(10)) {
         case 0: cross_argument(); break;
         case 1: case 2: case 3: mutate_argument(); break;
         case 4: shuffle(); break;
+        case 5: run_of_equals(); break;
+        case 6: relate_arguments(); break;
         default: mutate_contents();
         }
     keep_relations();

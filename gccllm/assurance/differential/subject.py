@@ -26,7 +26,6 @@ __all__ = ["Frame", "Subject", "frame_of", "make_subject"]
 
 MOST_STATES = 192
 MOST_INPUT = 16 << 20
-SETTLE_SECONDS = 4.0
 _CONSTANT = Layout("constant", 1, 1, ())
 
 
@@ -87,13 +86,18 @@ def _shifted(layout: Layout) -> Layout:
 
 
 def make_subject(
-    frame: Frame, calls: Sequence[Call], run: Callable[[Question], bytes], versions: int
+    frame: Frame,
+    calls: Sequence[Call],
+    run: Callable[[Question], bytes],
+    versions: int,
+    seconds: float,
 ) -> Subject:
-    """``run`` puts a question to the harness. Raises Unsupported where nothing is left."""
+    """``run`` puts a question to the harness, for up to ``seconds`` of CPU time. Raises
+    Unsupported where nothing is left."""
     if not calls:
         raise Unsupported("no run of the recordings calls it")
     states = _distinct(calls, frame.layouts)
-    question = Question(frame.signature, frame.layouts, states, versions, seconds=SETTLE_SECONDS)
+    question = Question(frame.signature, frame.layouts, states, versions, seconds=seconds)
     answers = list(settlements(run(question)))
     if not answers:
         raise Unsupported(

@@ -18,9 +18,11 @@ from gccllm.assurance.differential.reach import constants_in, led_away, writable
 from gccllm.assurance.differential.tools import compiled, table
 from gccllm.program import BuildStep, Program
 
-__all__ = ["Base", "Versions", "base_of", "combine", "link"]
+__all__ = ["CANDIDATE", "Base", "Versions", "base_of", "combine", "link"]
 
 MOST_CONSTANTS = 256
+CANDIDATE = "gd_candidate"
+"""the name of the candidate's version"""
 HERE = Path(__file__).resolve().parent
 _SOURCES = [HERE / x for x in ("harness.c", "harness.h", "call.h", "memory.h", "mutate.h")]
 _GLOBAL = "\t.globl\t"
@@ -60,10 +62,10 @@ def combine(
     units: Mapping[str, Unit], unit: str, base: Base, candidate: Unit, *, foreign: bool
 ) -> Versions:
     """The candidate's version beside those of the base. Raises Unsupported."""
-    combined = _added(base.unit, candidate, base.function, "gd_candidate", foreign)
+    combined = _added(base.unit, candidate, base.function, CANDIDATE, foreign)
     if isinstance(combined, Refusal):
         raise Unsupported(f"the candidate does not fit in: {combined.reason}: {combined.detail}")
-    names = (base.function, "gd_candidate", *base.names[1:])
+    names = (base.function, CANDIDATE, *base.names[1:])
     # What the checked version reaches beyond these, it reads as it was left.
     data = writable_data({**units, unit: combined}, unit, names[:2])
     constants = dict.fromkeys(
@@ -110,9 +112,11 @@ def link(
     names: Mapping[str, str],
     variables: Sequence[str],
     scratch: Path,
+    extra: Sequence[Path] = (),
 ) -> Path:
     """The harness as an executable. ``others``: the program's other units, led away already by
-    ``names``. ``variables``: their order is the order in states. Raises Unsupported.
+    ``names``. ``variables``: their order is the order in states. ``extra`` objects come along.
+    Raises Unsupported.
     """
     body = led_away(versions.text.split("\n"), names).rstrip("\n")
     tables = [
@@ -124,8 +128,8 @@ def link(
     options = ("-fPIC", "-pthread", "-fcf-protection=none", "-fno-stack-protector")
     # In this order: the guard keeps the program's data off the harness's.
     parts = [compiled(program.toolchain.cc, x, options) for x in ([HERE / "guard.c"], _SOURCES)]
-    extra = [*(str(x) for x in parts), "-lpthread"]
-    built = program.build(texts, scratch / "harness", extra=extra)
+    linked = [*(str(x) for x in (*parts, *extra)), "-lpthread"]
+    built = program.build(texts, scratch / "harness", extra=linked)
     if isinstance(built, BuildStep):
         raise Unsupported(f"the harness can't be built: {built.stage}: {built.detail}")
     return built.executable

@@ -87,7 +87,7 @@ def change_word(text: Text, numbers: Numbers, rng: random.Random) -> tuple[Text,
         return None
     index = rng.choice(places)
     word = bytearray(text.tokens[index])
-    how = rng.choice(("length", "case", "character", "reversed", "same"))
+    how = rng.choice(("length", "case", "character", "reversed", "same", "run", "run"))
     if how == "length":
         length = rng.choice((*_LENGTHS, max(1, len(word) - 1), len(word) + 1))
         word = bytearray((bytes(word) * (length // len(word) + 1))[:length])
@@ -98,6 +98,11 @@ def change_word(text: Text, numbers: Numbers, rng: random.Random) -> tuple[Text,
             word[rng.randrange(len(word))] = rng.randrange(33, 127)
     elif how == "reversed":
         word.reverse()
+    elif how == "run":
+        mined = numbers.constant(rng) if rng.random() < 0.3 else None
+        length = rng.randrange(2, 20) if mined is None else 1 + mined % 64
+        at = rng.randrange(len(word))
+        word[at : at + 1] = bytes([word[at]]) * length
     else:
         word = bytearray(bytes([rng.choice(word)]) * len(word))
     return text.with_token(index, bytes(word)), f"word {index}: {how}"

@@ -16,9 +16,10 @@ from gccllm.asm.code import functions_of
 from gccllm.asm.effects import IMMEDIATES
 from gccllm.asm.elf import ElfError
 
-__all__ = ["mine"]
+__all__ = ["mine", "one_sided"]
 
 MOST_CONSTANTS = 256
+MOST_DIFFERING = 32
 _TELLING = frozenset(
     (Mnemonic.CMP, Mnemonic.TEST, Mnemonic.SUB, Mnemonic.ADD, Mnemonic.AND, Mnemonic.XOR)
 )
@@ -30,6 +31,23 @@ def mine(objects: Iterable[Path]) -> tuple[int, ...]:
 
     Signed values; an object that can't be decoded gives none.
     """
+    telling, others = _counted(objects)
+    ordered = [value for value, _ in telling.most_common()]
+    ordered += [value for value, _ in others.most_common() if value not in telling]
+    return tuple(ordered[:MOST_CONSTANTS])
+
+
+def one_sided(baseline: Iterable[Path], candidate: Iterable[Path]) -> tuple[int, ...]:
+    """The constants that one side alone has: what a rewrite looks for, or no longer does. Those of
+    comparisons first."""
+    found: list[int] = []
+    for ours, theirs in zip(_counted(baseline), _counted(candidate), strict=True):
+        found += sorted(ours.keys() ^ theirs.keys())
+    return tuple(dict.fromkeys(found))[:MOST_DIFFERING]
+
+
+def _counted(objects: Iterable[Path]) -> tuple[Counter[int], Counter[int]]:
+    """How often each constant stands in comparisons and the like, and elsewhere."""
     telling: Counter[int] = Counter()
     others: Counter[int] = Counter()
     for path in objects:
@@ -42,9 +60,7 @@ def mine(objects: Iterable[Path]) -> tuple[int, ...]:
                 if op.relocation is None:
                     into = telling if op.instruction.mnemonic in _TELLING else others
                     into.update(_immediates(op.instruction))
-    ordered = [value for value, _ in telling.most_common()]
-    ordered += [value for value, _ in others.most_common() if value not in telling]
-    return tuple(ordered[:MOST_CONSTANTS])
+    return telling, others
 
 
 def _immediates(instruction: Instruction) -> Iterator[int]:

@@ -17,7 +17,7 @@ from itertools import islice
 from pathlib import Path
 
 from gccllm.assurance.fuzz.behaviour import describe, same
-from gccllm.assurance.fuzz.constants import mine
+from gccllm.assurance.fuzz.constants import mine, one_sided
 from gccllm.assurance.fuzz.contest import (
     BASELINE,
     CANDIDATE,
@@ -26,11 +26,12 @@ from gccllm.assurance.fuzz.contest import (
     Ruling,
     contest,
 )
+from gccllm.assurance.fuzz.speed import speed_elsewhere
 from gccllm.assurance.fuzz.stream import Mutant, Seedling, mutants, seedlings
 from gccllm.assurance.levels import Assurance, Examination, Standing
 from gccllm.program import Build
 from gccllm.recordings import Case, Recording
-from gccllm.sandbox.base import Ending, RunLimits, RunResult, Sandbox, Session
+from gccllm.sandbox.base import Ending, RunLimits, RunResult, Sandbox, Session, Trial
 from gccllm.types import Json
 
 __all__ = ["MOST_INPUTS", "fuzz"]
@@ -40,6 +41,8 @@ ROUND = 32
 MOST_CONTESTS = 8
 """second looks; a candidate whose differences all vanish then is undecided"""
 PATIENCE = 10
+SPEED_SHARE = 0.25
+"""of the time is for the question whether it is faster elsewhere, too"""
 LEAST_WALL, MOST_WALL = 0.1, 2.0
 SPARE_OUTPUT = 64 << 10
 
@@ -67,19 +70,23 @@ def fuzz(
     witnesses: Mapping[str, Path] | None = None,
     core: int | None = None,
     expired: Callable[[], bool] = lambda: False,
+    compared: Callable[[Trial], None] = lambda trial: None,
 ) -> Examination:
     """Compare the programs on up to ``inputs`` mutants, for up to ``seconds``.
 
     Refuted: with the smallest input found. Passed: with how many inputs of which kinds. Unknown:
-    nothing could be compared. The mutants depend on recording, objects and ``seed`` alone, save
-    that recorded inputs on which the program takes long are not mutated. ``witnesses`` are other
-    honest builds by name (say, one that traps on undefined behaviour): an input on which one of
-    them does not do what the baseline does refutes nothing. Raises SandboxError and
-    SandboxUnavailable, OSError for an input that can't be read.
+    nothing could be compared, or the candidate is faster on what was recorded only. The mutants
+    depend on recording, objects and ``seed`` alone, save that recorded inputs on which the program
+    takes long are not mutated. ``witnesses`` are other honest builds by name (say, one that traps
+    on undefined behaviour): an input on which one of them does not do what the baseline does
+    refutes nothing. ``compared`` is told each input on which both did the same. Evidence
+    ``applicable`` is False where the program has no inputs to be mutated, or gives one answer to
+    them all. Raises SandboxError and SandboxUnavailable, OSError for an input that can't be read.
     """
     began = time.monotonic()
-    until = began + seconds
+    until = began + (1 - SPEED_SHARE) * seconds
     mined = mine(sorted({*baseline.objects.values(), *candidate.objects.values()}))
+    apart = one_sided(sorted(baseline.objects.values()), sorted(candidate.objects.values()))
     tally = _Tally()
     programs = {BASELINE: baseline.executable, CANDIDATE: candidate.executable}
     programs |= dict(witnesses or {})
@@ -94,21 +101,24 @@ def fuzz(
         known = _recorded_runs(one, recording.cases, until=began + seconds / 3)
     from_cases = _quick(seedlings(recording.cases), known)
     if not from_cases:
-        return examination(Standing.UNKNOWN, "no recorded input can be mutated", {})
-    limits, patient = _limits([known[x.number] for x in from_cases])
-    stream = islice(mutants(from_cases, mined, seed), inputs)
+        detail = "no recorded input can be mutated"
+        return examination(Standing.UNKNOWN, detail, {"applicable": False})
+    runs = [known[x.number] for x in from_cases]
+    limits, patient = _limits(runs)
+    at_once = _at_once(runs, seconds)
+    stream = islice(mutants(from_cases, mined, seed, apart), inputs)
     with tempfile.TemporaryDirectory(prefix="gccllm-fuzz-") as name:
         where = Contest(sandbox, programs, recording.cases, patient, limits, core, Path(name))
         with sandbox.open(programs, given, limits=limits, core=core) as session:
             while time.monotonic() < until and not expired():
-                batch = list(islice(stream, ROUND))
+                batch = list(islice(stream, at_once))
                 if not batch:
                     break
-                differing = _round(session, batch, tally)
+                differing = _round(session, batch, tally, compared)
                 for mutant in _uncontested(session, differing, where.witnesses, tally):
                     if tally.contests and (time.monotonic() > until or expired()):
                         detail = "they seem to differ, and there was no time for a second look"
-                        return examination(Standing.UNKNOWN, detail, {})
+                        return examination(Standing.UNKNOWN, detail, {"doubt": True, "again": True})
                     ruling, found = contest(where, mutant, until=until)
                     tally.contests += 1
                     if found is not None:
@@ -116,13 +126,24 @@ def fuzz(
                     _settle(tally, mutant, ruling)
                     if tally.contests >= MOST_CONTESTS and ruling is Ruling.RECOVERED:
                         detail = "it differs now and then, never when looked at again"
-                        return examination(Standing.UNKNOWN, detail, {})
+                        return examination(Standing.UNKNOWN, detail, {"doubt": True})
     if len(tally.answers) < 2:
         what = "no input" if not tally.compared else "all inputs were answered alike"
         detail = f"nothing was learned: {what} ({_skipped(tally)})"
-        return examination(Standing.UNKNOWN, detail, {})
+        return examination(Standing.UNKNOWN, detail, {"applicable": tally.compared < ROUND})
+    wall = min(max(LEAST_WALL, PATIENCE * max(x.wall for x in known.values())), 10.0)
+    slow = RunLimits(wall, int(wall) + 1)
+    pair = {BASELINE: programs[BASELINE], CANDIDATE: programs[CANDIDATE]}
+    with sandbox.open(pair, given, limits=slow, core=core) as session:
+        every = seedlings(recording.cases)
+        roles = (BASELINE, CANDIDATE)
+        elsewhere = speed_elsewhere(session, roles, every, known, until=began + seconds)
+    more = {} if elsewhere is None else elsewhere.evidence()
+    if elsewhere is not None and not elsewhere.holds:
+        detail = f"it is fast on what was recorded, and not on other inputs: {elsewhere}"
+        return examination(Standing.UNKNOWN, detail, {"doubt": True, **more})
     detail = f"the same on {tally.compared} mutated inputs ({_skipped(tally)})"
-    return examination(Standing.PASSED, detail, {})
+    return examination(Standing.PASSED, detail, more)
 
 
 def _recorded_runs(
@@ -149,6 +170,12 @@ def _quick(found: Sequence[Seedling], known: Mapping[int, RunResult]) -> list[Se
     return [x for x in usable if known[x.number].cpu <= 4 * quickest + 0.005]
 
 
+def _at_once(known: Sequence[RunResult], seconds: float) -> int:
+    """Inputs between two looks at the clock: slow programs get fewer."""
+    slowest = max(x.wall for x in known)
+    return max(1, min(ROUND, int(seconds / 20 / max(slowest, 1e-4))))
+
+
 def _limits(known: Sequence[RunResult]) -> tuple[RunLimits, RunLimits]:
     """For the mutants' runs, and for a second look."""
     slowest = max(x.wall for x in known)
@@ -161,7 +188,9 @@ def _limits(known: Sequence[RunResult]) -> tuple[RunLimits, RunLimits]:
     return quick, RunLimits(patient, int(patient) + 1, usual.address_space, output)
 
 
-def _round(session: Session, batch: Sequence[Mutant], tally: _Tally) -> list[Mutant]:
+def _round(
+    session: Session, batch: Sequence[Mutant], tally: _Tally, compared: Callable[[Trial], None]
+) -> list[Mutant]:
     """Run a batch; the mutants on which the programs seem to differ."""
     expected = session.run_many(BASELINE, [x.trial for x in batch])
     tally.runs += len(expected)
@@ -182,6 +211,7 @@ def _round(session: Session, batch: Sequence[Mutant], tally: _Tally) -> list[Mut
         tally.kinds[mutant.kind] += 1
         tally.refused += wanted.code != 0
         tally.answers.add(hash((wanted.code, wanted.stdout)))
+        compared(mutant.trial)
     return differing
 
 

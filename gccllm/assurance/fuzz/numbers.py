@@ -20,10 +20,22 @@ _WIDE_EDGES = (
 
 @dataclass(frozen=True)
 class Numbers:
-    """``mined`` are constants of the programs; ``recorded`` values that the recordings hold."""
+    """``mined`` are constants of the programs; ``recorded`` values that the recordings hold;
+    ``differing`` constants that only one of the two programs has."""
 
     mined: Sequence[int]
     recorded: Sequence[int]
+    differing: Sequence[int] = ()
+
+    def constant(self, rng: random.Random) -> int | None:
+        """A constant of the programs; None where they have none. Every other time one that tells
+        them apart."""
+        if self.differing and rng.random() < 0.5:
+            return rng.choice(self.differing)
+        if not self.mined:
+            return None
+        # the first ones stand in comparisons
+        return self.mined[min(rng.randrange(len(self.mined)) for _ in range(2))]
 
     def other(self, value: int, rng: random.Random) -> tuple[int, str]:
         """A number in place of ``value``, and what kind of number it is."""
@@ -34,10 +46,10 @@ class Numbers:
             return rng.choice(_WIDE_EDGES), kind
         if kind == "power":
             return (1 << rng.randrange(63)) + rng.randrange(-1, 2), kind
-        if kind == "mined" and self.mined:
-            # the first ones stand in comparisons
-            at = min(rng.randrange(len(self.mined)), rng.randrange(len(self.mined)))
-            return self.mined[at] + rng.choice((0, 0, 0, 1, -1)), kind
+        if kind == "mined":
+            mined = self.constant(rng)
+            if mined is not None:
+                return mined + rng.choice((0, 0, 0, 1, -1)), kind
         if kind == "seen" and self.recorded:
             return rng.choice(self.recorded), kind
         if kind == "size":

@@ -77,12 +77,19 @@ _TEXTUAL: tuple[tuple[str, int, tuple[Mutation, ...]], ...] = (
 )
 
 
-def mutants(from_cases: Sequence[Seedling], mined: Sequence[int], seed: int) -> Iterator[Mutant]:
-    """Mutants without end and without repetitions (while there are new ones to be found)."""
+def mutants(
+    from_cases: Sequence[Seedling],
+    mined: Sequence[int],
+    seed: int,
+    differing: Sequence[int] = (),
+) -> Iterator[Mutant]:
+    """Mutants without end and without repetitions (while there are new ones to be found). ``mined``
+    are constants of the programs, ``differing`` those that only one of them has."""
     rng = random.Random(seed)
     texts = {x.number: Text.of(x.stdin) for x in from_cases}
     values = [number_of(token) for text in texts.values() for token in text.tokens[:MOST_RECORDED]]
-    numbers = Numbers(mined, [x for x in values if x is not None][:MOST_RECORDED])
+    recorded = [x for x in values if x is not None][:MOST_RECORDED]
+    numbers = Numbers(mined, recorded, differing)
     seen = {(x.stdin, x.args) for x in from_cases}
     stale = 0
     while from_cases and stale < 10_000:

@@ -26,8 +26,9 @@ def change_length(text: Text, numbers: Numbers, rng: random.Random) -> tuple[Tex
         return None
     count = rng.choice(found)
     units = rng.choice(_LENGTHS) if rng.random() < 0.6 else count.units + rng.randrange(-4, 5)
-    if rng.random() < 0.1 and numbers.mined:
-        units = abs(rng.choice(numbers.mined)) + rng.randrange(-1, 2)
+    mined = numbers.constant(rng) if rng.random() < 0.1 else None
+    if mined is not None:
+        units = abs(mined) + rng.randrange(-1, 2)
     units = min(max(units, 1 if count.what is Counted.BYTES else 0), MOST_UNITS)
     if units == count.units:
         return None
@@ -103,7 +104,7 @@ def _pattern(how: str, old: Sequence[int], numbers: Numbers, rng: random.Random)
     if how == "edge":
         return [edge()] * len(old)
     if how == "mined":
-        return [rng.choice(numbers.mined) if numbers.mined else x for x in old]
+        return [x if mined is None else mined for x in old for mined in [numbers.constant(rng)]]
     if how == "small":
         return [rng.randrange(-1, 3) if low < 0 else rng.randrange(3) for _ in old]
     if how == "wide":

@@ -1,0 +1,171 @@
+"""What was run and what was not: an account of the basic blocks of both versions of a function.
+
+A block that no run entered counts against a rewrite, with two exceptions. One that is in both
+versions, instruction for instruction, is gcc's own code, as untried as before. And calls of the
+function alone, or runs of a region alone, may enter what whole programs do not.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from gccllm.asm.lines import Line, classify, split_statement, strip_comment
+from gccllm.assurance.coverage import Block, Coverage, instrument
+from gccllm.types import Json
+
+__all__ = ["Account", "Gap", "Side", "account", "blocks_of"]
+
+MOST_SHOWN = 12
+_LABEL = re.compile(r"\.L[\w.$]*")
+
+
+@dataclass(frozen=True)
+class Gap:
+    """A block that no whole run entered: the ``number``-th of ``function``, at ``line`` of that
+    version's text. ``body``: its instructions, with local labels made alike."""
+
+    function: str
+    number: int
+    line: int
+    body: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return f"{self.line}: {self.body[0] if self.body else ''}"
+
+
+@dataclass(frozen=True)
+class Side:
+    """One version. Of its ``blocks``, ``reached`` were entered by whole runs and ``same`` by none,
+    but they are in both versions; ``gaps`` are the rest. ``entered_by``: rung → how many more
+    blocks it entered."""
+
+    blocks: int = 0
+    reached: int = 0
+    same: int = 0
+    gaps: tuple[Gap, ...] = ()
+    entered_by: Mapping[str, int] = field(default_factory=dict)
+
+    def without(self, rung: str, entered: Collection[Gap]) -> Side:
+        """With the gaps closed that ``rung`` entered."""
+        left = tuple(x for x in self.gaps if x not in entered)
+        if len(left) == len(self.gaps):
+            return self
+        more = {**self.entered_by, rung: len(self.gaps) - len(left)}
+        return replace(self, gaps=left, entered_by=more)
+
+    def evidence(self) -> dict[str, Json]:
+        shown: list[Json] = [str(x) for x in self.gaps[:MOST_SHOWN]]
+        by: dict[str, Json] = dict(self.entered_by)
+        return {
+            "blocks": self.blocks,
+            "reached": self.reached,
+            "same": self.same,
+            "entered_by": by,
+            "never": len(self.gaps),
+            "shown": shown,
+        }
+
+    def __str__(self) -> str:
+        parts = [f"{self.reached} of {self.blocks} blocks run"]
+        parts += [f"{n} more by {rung}" for rung, n in self.entered_by.items()]
+        parts += [f"{self.same} never, but the same in both"] if self.same else []
+        parts += [f"{len(self.gaps)} never"] if self.gaps else []
+        return ", ".join(parts)
+
+
+@dataclass(frozen=True)
+class Account:
+    """Both versions; ``unknown`` says why there is no account, else it is empty. ``entered``: some
+    run called the rewritten function."""
+
+    baseline: Side = Side()
+    candidate: Side = Side()
+    entered: bool = False
+    unknown: str = ""
+
+    @property
+    def complete(self) -> bool:
+        """Nothing is left that was never run and is in one version only."""
+        open_gaps = self.baseline.gaps or self.candidate.gaps
+        return not self.unknown and not open_gaps
+
+    def without(
+        self, rung: str, baseline: Collection[Gap] = (), candidate: Collection[Gap] = ()
+    ) -> Account:
+        """With the gaps closed that ``rung`` entered."""
+        return replace(
+            self,
+            baseline=self.baseline.without(rung, baseline),
+            candidate=self.candidate.without(rung, candidate),
+        )
+
+    def evidence(self) -> dict[str, Json]:
+        if self.unknown:
+            return {"unknown": self.unknown}
+        return {"gcc": self.baseline.evidence(), "candidate": self.candidate.evidence()}
+
+    def __str__(self) -> str:
+        if self.unknown:
+            return self.unknown
+        return f"gcc's: {self.baseline}; the candidate's: {self.candidate}"
+
+
+def account(texts: tuple[str, str], baseline: Coverage, candidate: Sequence[Coverage]) -> Account:
+    """``texts``: gcc's unit and the rewritten one. ``candidate``: the function itself first, then
+    the helpers that came along with it."""
+    known = [baseline, *candidate]
+    unknown = next((x.unknown for x in known if x.unknown), "")
+    if unknown or not candidate:
+        return Account(unknown=f"its blocks can't be counted: {unknown or 'it is not there'}")
+    ours = list(_gaps(texts[0], [baseline]))
+    theirs = list(_gaps(texts[1], candidate))
+    also = {x.body for function in candidate for x in blocks_of(texts[1], function.function)}
+    left_theirs, left_ours = _matched(theirs, ours), [x for x in ours if x.body not in also]
+    sides = []
+    for covers, gaps, left in (([baseline], ours, left_ours), (candidate, theirs, left_theirs)):
+        blocks, reached = sum(x.blocks for x in covers), sum(x.reached for x in covers)
+        sides.append(Side(blocks, reached, len(gaps) - len(left), tuple(left)))
+    return Account(sides[0], sides[1], candidate[0].reached > 0)
+
+
+def _matched(gaps: Sequence[Gap], others: Sequence[Gap]) -> list[Gap]:
+    """Those of ``gaps`` that are not among ``others``, each of which stands for one."""
+    there = Counter(x.body for x in others)
+    left = []
+    for gap in gaps:
+        if there[gap.body]:
+            there[gap.body] -= 1
+        else:
+            left.append(gap)
+    return left
+
+
+def _gaps(text: str, covers: Sequence[Coverage]) -> Iterator[Gap]:
+    for cover in covers:
+        missed = {x.line for x in cover.unreached}
+        yield from (x for x in blocks_of(text, cover.function) if x.line in missed)
+
+
+def blocks_of(text: str, function: str) -> Iterator[Gap]:
+    """Every block of a function, whether it was run or not."""
+    lines = text.split("\n")
+    blocks = instrument(text, [function]).blocks
+    starts = {x.line for x in blocks}
+    for number, block in enumerate(blocks):
+        yield Gap(function, number, block.line, tuple(_body(lines, block, starts)))
+
+
+def _body(lines: Sequence[str], block: Block, starts: Collection[int]) -> Iterator[str]:
+    for number in range(block.line, len(lines) + 1):
+        line = lines[number - 1]
+        kind = classify(line)
+        if (number != block.line and number in starts) or line.lstrip().startswith(".size"):
+            return
+        if kind is Line.INSTRUCTION:
+            head, operands = split_statement(strip_comment(line))
+            yield f"{head.strip()} {_LABEL.sub('.L', operands.strip())}".rstrip()
+            if head.split()[-1] in ("jmp", "jmpq", "ret", "retq", "ud2"):
+                return

@@ -1,0 +1,194 @@
+"""From ranked combinations to the one that ships: confirmed by the clock, then up the ladder.
+
+The clock comes first because most that fall there fall at once (a few pairs say that it is
+hopeless), while a climb that refutes nothing takes its whole time. What the ladder refuses is left
+out, the rest is confirmed and examined anew, and then the next best has its turn.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Protocol
+
+from gccllm.assurance.ladder import Climbed, Combination, Known
+from gccllm.assurance.ladder.replay import agrees
+from gccllm.assurance.ladder.unchanged import unchanged
+from gccllm.assurance.levels import Assurance
+from gccllm.errors import GccllmError
+from gccllm.judge.judge import Donor, Judge
+from gccllm.program import BuildStep
+from gccllm.search.search import WORTH_MIXING, Search
+from gccllm.search.trial import Found, Parts, Seen, Trial
+from gccllm.types import Json, Verdict
+
+__all__ = ["Climber", "Conclusion"]
+
+MOST_CONFIRMED = 3
+"""that the clock refuses, before it is over"""
+MOST_CLIMBS = 6
+
+
+class Climber(Protocol):
+    """What examines combinations: :class:`gccllm.assurance.ladder.Ladder`, or a fake."""
+
+    wanted: Assurance
+
+    def examine(self, what: Combination) -> Climbed: ...
+
+
+@dataclass
+class Conclusion:
+    """Concludes one search. ``count`` is told stable words for counters."""
+
+    search: Search
+    ladder: Climber
+    count: Callable[[str], None] = lambda word: None
+    fallen: list[Known] = field(default_factory=list)
+    """functions that the ladder refused"""
+    _refused: set[tuple[str, str, str]] = field(default_factory=set)
+    """(unit, function, donor) of those"""
+
+    @property
+    def judge(self) -> Judge:
+        return self.search.judge
+
+    def run(self) -> Found | None:
+        """Improve the best combination, then confirm and examine; None when nothing passes."""
+        ranked = sorted(self.search.trials, key=lambda x: -x.ratio)
+        if not ranked or ranked[0].ratio < WORTH_MIXING:
+            return None
+        best = self.search.mixed(ranked[0])
+        queue = [best, *(x for x in ranked if x is not best)]
+        looked: list[Trial] = []
+        slow = climbs = 0
+        while queue and slow < MOST_CONFIRMED and climbs < MOST_CLIMBS:
+            trial = queue.pop(0)
+            left = self._without_refused(trial)
+            if self.search.expired():
+                break
+            if left is not trial:
+                # What is left of it may be slower than the next one.
+                queue = sorted([*queue, *([left] if left else [])], key=lambda x: -x.ratio)
+                continue
+            if trial in looked or trial.ratio < WORTH_MIXING:
+                continue
+            looked.append(trial)
+            found = self._confirmed(trial)
+            if found is None:
+                slow += 1
+            elif found.verdict.accepted:
+                return found
+            else:
+                climbs += 1
+                queue.insert(0, trial)
+        return None
+
+    def _confirmed(self, trial: Trial) -> Found | None:
+        """None where the clock refuses it; not accepted where the ladder does."""
+        self.search.say(f"confirming {trial.label}")
+        verdict, pairs = self.judge.clock.confirm(trial.admitted)
+        if not verdict.accepted:
+            self._notice(trial, verdict)
+            return None
+        self.search.say(f"examining {trial.label}")
+        replaced, trial = trial.functions, self._changed(trial)
+        climbed = self.ladder.examine(trial.combination(replaced))
+        for word in climbed.counted:
+            self.count(f"ladder:{word}")
+        if climbed.fallen:
+            verdict = self._let_fall(trial, climbed)
+        else:
+            ladder: dict[str, Json] = {
+                "assurance": climbed.level.value,
+                "ladder": climbed.evidence(),
+                "ladder_seconds": round(climbed.seconds, 3),
+            }
+            verdict = replace(verdict, evidence={**verdict.evidence, **ladder})
+            self._notice(trial, verdict)
+        count = len(pairs.baseline_cpu)
+        return Found(
+            trial,
+            verdict,
+            sum(pairs.baseline_cpu) / count,
+            sum(pairs.candidate_cpu) / count,
+            tuple(pairs.control_ratios),
+            climbed,
+        )
+
+    def _notice(self, trial: Trial, verdict: Verdict) -> None:
+        candidate = trial.parts[0][0].candidate
+        merged = replace(candidate, proposer=trial.proposers, label=trial.label)
+        self.search.notice(Seen(merged, tuple(n for _, n in trial.functions), verdict))
+
+    def _let_fall(self, trial: Trial, climbed: Climbed) -> Verdict:
+        """Each function that the ladder refuses gets a verdict of its own; the first one's."""
+        verdicts = []
+        for known in self._guilty(trial, climbed):
+            donor = trial.giver(known.unit, known.function)
+            verdict = replace(known.verdict(self.ladder.wanted), seconds=climbed.seconds)
+            self.search.notice(Seen(donor.candidate, (known.function,), verdict))
+            self.count(f"assurance:{known.refuted or known.short}")
+            self.fallen.append(known)
+            self._refused.add((known.unit, known.function, donor.tag))
+            verdicts.append(verdict)
+        return verdicts[0]
+
+    def _guilty(self, trial: Trial, climbed: Climbed) -> tuple[Known, ...]:
+        """Of a combination that runs otherwise, the functions without which it does not."""
+        fallen = climbed.fallen
+        if len(fallen) == 1 or fallen[0].refuted != "fuzz":
+            return fallen
+        counterexample = fallen[0].rungs["fuzz"].evidence.get("counterexample")
+        if not isinstance(counterexample, dict):
+            return fallen
+        guilty = tuple(
+            x for x in fallen if self._agrees_without(trial, (x.unit, x.function), counterexample)
+        )
+        return guilty or fallen
+
+    def _agrees_without(
+        self, trial: Trial, function: tuple[str, str], counterexample: dict[str, Json]
+    ) -> bool:
+        parts = _less(trial, lambda d, name: (d.candidate.unit, name) == function)
+        texts = self.search.spliced_all(parts)
+        if texts is None:
+            return False
+        arena, baseline = self.judge.arena, self.judge.baseline
+        built = arena.program.build(texts, arena.scratch / "without")
+        if isinstance(built, BuildStep):
+            return False
+        programs = (baseline.build.executable, built.executable)
+        limits = baseline.limits()
+        try:
+            return agrees(
+                arena.sandbox, programs, arena.recording, counterexample, limits, arena.core
+            )
+        except (GccllmError, OSError):
+            return False
+
+    def _changed(self, trial: Trial) -> Trial:
+        """Without functions that are gcc's own after all: nothing is to be said about them."""
+
+        def same(donor: Donor, name: str) -> bool:
+            return unchanged(self.judge.base(donor.candidate.unit), donor.unit, name)
+
+        parts = _less(trial, same)
+        return replace(trial, parts=parts) if parts else trial
+
+    def _without_refused(self, trial: Trial) -> Trial | None:
+        """The combination less what the ladder refused; None where nothing is left of it."""
+
+        def refused(donor: Donor, name: str) -> bool:
+            return (donor.candidate.unit, name, donor.tag) in self._refused
+
+        if not any(refused(d, name) for d, names in trial.parts for name in names):
+            return trial
+        parts = _less(trial, refused)
+        return self.search.combined(parts) if parts else None
+
+
+def _less(trial: Trial, leave_out: Callable[[Donor, str], bool]) -> Parts:
+    """The parts of a combination without some functions."""
+    kept = ((d, tuple(n for n in names if not leave_out(d, n))) for d, names in trial.parts)
+    return tuple((d, names) for d, names in kept if names)

@@ -1,0 +1,271 @@
+"""The ladder's parts on real assembly: accounts of blocks, regions found again, replays."""
+
+from __future__ import annotations
+
+import base64
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from gccllm.asm.region_text import render, replace
+from gccllm.asm.unit import Unit, parse
+from gccllm.assurance.coverage import Block, Coverage
+from gccllm.assurance.ladder.accounts import Account, account, blocks_of
+from gccllm.assurance.ladder.region import examine_region
+from gccllm.assurance.ladder.replay import agrees
+from gccllm.assurance.ladder.rewritten import Rewritten, rewritten
+from gccllm.assurance.ladder.same_flow import same_flow
+from gccllm.assurance.ladder.unchanged import unchanged
+from gccllm.assurance.levels import Standing
+from gccllm.families.layouts import layouts
+from gccllm.harness.compare import Harness
+from gccllm.recordings import Expected, load, save_case
+from gccllm.sandbox import choose
+from gccllm.sandbox.base import RunLimits
+from gccllm.toolchain import Toolchain
+from gccllm.types import Json
+
+COUNT = """int count(unsigned long x) {
+    int bits = 0;
+    while (x) { bits += x & 1; x >>= 1; }
+    return bits;
+}
+"""
+
+
+def compiled(source: str, *options: str) -> str:
+    argv = ["gcc", "-O2", "-S", *options, "-x", "c", "-", "-o", "-"]
+    done = subprocess.run(argv, input=source.encode(), capture_output=True, check=True)
+    return done.stdout.decode()
+
+
+TWO = """\
+\t.text
+\t.globl\tf
+\t.type\tf, @function
+f:
+\ttestl\t%edi, %edi
+\tje\t.L3
+\tmovl\t$1, %eax
+\tret
+.L3:
+\tmovl\t$2, %eax
+\tret
+\t.size\tf, .-f
+"""
+
+
+def coverage(text: str, *missed: int) -> Coverage:
+    """Of f, with the blocks of these numbers never entered."""
+    blocks = list(blocks_of(text, "f"))
+    unreached = tuple(Block("f", blocks[i].line, "") for i in missed)
+    return Coverage("u", "f", len(blocks), len(blocks) - len(missed), unreached)
+
+
+def made(candidate: str, ours: Sequence[int], theirs: Sequence[int]) -> Account:
+    return account((TWO, candidate), coverage(TWO, *ours), [coverage(candidate, *theirs)])
+
+
+def test_blocks_that_were_run_leave_nothing_open() -> None:
+    found = made(TWO, [], [])
+    assert found.complete
+    assert found.entered
+    assert (found.candidate.blocks, found.candidate.reached) == (3, 3)
+
+
+def test_a_block_that_is_in_both_versions_and_never_run_is_gccs_own() -> None:
+    renamed = TWO.replace(".L3", ".Lother")
+    found = made(renamed, [2], [2])
+    assert found.complete
+    assert (found.baseline.same, found.candidate.same) == (1, 1)
+
+
+def test_a_new_block_that_was_never_run_stays_open() -> None:
+    found = made(TWO.replace("$2", "$3"), [2], [2])
+    assert not found.complete
+    assert [x.body for x in found.candidate.gaps] == [("movl $3, %eax", "ret")]
+    assert [x.body for x in found.baseline.gaps] == [("movl $2, %eax", "ret")]
+    assert "1 never" in str(found)
+
+
+def test_a_dropped_branch_stays_open_where_gccs_was_never_run() -> None:
+    dropped = TWO.replace("\ttestl\t%edi, %edi\n\tje\t.L3\n", "").replace(
+        ".L3:\n\tmovl\t$2, %eax\n\tret\n", ""
+    )
+    found = made(dropped, [2], [])
+    assert [x.body for x in found.baseline.gaps] == [("movl $2, %eax", "ret")]
+    assert not found.complete
+    assert made(dropped, [], []).complete
+
+
+def test_one_block_of_gccs_stands_for_one_of_the_candidates() -> None:
+    twice = TWO.replace("\tmovl\t$1, %eax\n", "\tmovl\t$2, %eax\n")
+    found = made(twice, [2], [1, 2])
+    assert len(found.candidate.gaps) == 1
+
+
+def test_gaps_are_closed_by_what_entered_them() -> None:
+    found = made(TWO.replace("$2", "$3"), [2], [2])
+    closed = found.without("region", found.baseline.gaps, found.candidate.gaps)
+    assert closed.complete
+    assert closed.candidate.entered_by == {"region": 1}
+    assert "1 more by region" in str(closed.candidate)
+    assert found.without("region") == found
+
+
+def test_what_can_not_be_counted_has_no_account() -> None:
+    unknown = Coverage("u", "f", 0, 0, unknown="inline assembly hides blocks")
+    found = account((TWO, TWO), coverage(TWO), [unknown])
+    assert not found.complete
+    assert "inline assembly" in str(found)
+    assert account((TWO, TWO), coverage(TWO), []).unknown
+
+
+def test_a_function_that_was_never_called_is_told_apart() -> None:
+    found = made(TWO, [0, 1, 2], [0, 1, 2])
+    assert found.complete
+    assert not found.entered
+
+
+def laid_out(unit: Unit, scratch: Path) -> Rewritten | None:
+    """The first loop of ``count`` with an instruction more."""
+    for layout in layouts(Toolchain(), unit, "count", scratch / "x.o"):
+        for region in layout.regions:
+            lines = render(layout.unit, region).splitlines()
+            at = next(i for i, x in enumerate(lines) if not x.endswith(":"))
+            text = replace(layout.unit, region, [*lines[:at], "\tnop", *lines[at:]])
+            found = rewritten(Toolchain(), unit, text, "count", scratch / "y.o")
+            if found is not None:
+                return found
+    return None
+
+
+def test_a_rewritten_region_is_found_again(tmp_path: Path) -> None:
+    unit = parse(compiled(COUNT))
+    found = laid_out(unit, tmp_path)
+    assert found is not None
+    assert "\tnop" in found.candidate
+    assert [x for x in found.candidate if x != "\tnop"] == list(found.gcc)
+    assert found.rest_is_gccs
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda text: text.replace("xorl\t%eax", "subl\t%eax", 1),
+        lambda text: text + "\t.text\nother:\n\tret\n",
+        lambda text: compiled(COUNT.replace(">>= 1", ">>= 2")),
+    ],
+)
+def test_other_changes_are_no_rewrite_of_a_region(change: object, tmp_path: Path) -> None:
+    assert callable(change)
+    source = COUNT + "int twice(int x) { return x ^ x / 3; }\n"
+    text = compiled(source)
+    altered = change(text)
+    assert isinstance(altered, str)
+    unit = parse(text)
+    found = rewritten(Toolchain(), unit, altered, "twice", tmp_path / "x.o")
+    assert found is None
+
+
+def test_gccs_own_blocks_in_another_order_are_the_same_flow(tmp_path: Path) -> None:
+    unit = parse(compiled(COUNT))
+    for layout in layouts(Toolchain(), unit, "count", tmp_path / "x.o"):
+        assert same_flow(unit, layout.unit, "count")
+    moved = TWO.replace(
+        "\tmovl\t$1, %eax\n\tret\n.L3:\n\tmovl\t$2, %eax\n\tret\n",
+        "\tjmp\t.L4\n.L3:\n\tmovl\t$2, %eax\n\tret\n.L4:\n\tmovl\t$1, %eax\n\tret\n",
+    )
+    assert moved != TWO
+    assert same_flow(parse(TWO), parse(moved), "f")
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("$1", "$7"),
+        ("je\t.L3", "jne\t.L3"),
+        ("je\t.L3", "je\tf"),
+        ("\ttestl\t%edi, %edi\n", ""),
+        ("\tmovl\t$2, %eax\n\tret\n", "\tmovl\t$2, %eax\n"),
+        ("\tmovl\t$1, %eax\n\tret\n", "\tmovl\t$1, %eax\n\tjmp\t.L3\n"),
+        ("\tmovl\t$1, %eax\n\tret\n", ".L9:\n\tjmp\t.L9\n"),
+        ("\tmovl\t$1, %eax\n\tret\n", "\tmovl\t$1, %eax\n\tjmp\t*%rax\n"),
+    ],
+)
+def test_another_flow_is_seen(old: str, new: str) -> None:
+    assert old in TWO
+    assert not same_flow(parse(TWO), parse(TWO.replace(old, new, 1)), "f")
+    assert not same_flow(parse(TWO.replace(old, new, 1)), parse(TWO), "f")
+
+
+def test_a_computed_jump_is_not_followed() -> None:
+    computed = parse(TWO.replace("\tret\n", "\tjmp\t*%rax\n"))
+    assert not same_flow(computed, computed, "f")
+
+
+SAYS = 'int puts(const char *); int f(int x) { puts("%s"); return x + 1; }\n'
+
+
+def test_the_same_code_with_other_constants_is_a_change() -> None:
+    base, same, other = (parse(compiled(SAYS % x)) for x in ("one", "one", "two"))
+    assert unchanged(base, same, "f")
+    assert not unchanged(base, other, "f")
+    assert not unchanged(base, parse(compiled(SAYS.replace("+ 1", "+ 2") % "one")), "f")
+    assert not unchanged(base, parse(TWO), "g")
+
+
+def test_a_region_runs_alone_and_tells_what_it_entered(tmp_path: Path) -> None:
+    base = compiled(COUNT)
+    found = laid_out(parse(base), tmp_path)
+    assert found is not None
+    text = replace(found.layout.unit, found.region, found.candidate)
+    everything = [blocks_of(x, "count") for x in (base, text)]
+    none_run = [
+        Coverage("u", "count", len(x), 1, tuple(Block("count", y.line, "") for y in x[1:]))
+        for x in map(list, everything)
+    ]
+    before = account((base, text), none_run[0], [none_run[1]])
+    assert not before.complete
+    with Harness(choose(), Toolchain()) as harness:
+        done, after = examine_region(harness, found, "count", text, before)
+    assert done.standing is Standing.PASSED, done.detail
+    assert done.evidence["rest_is_gccs"] is True
+    assert len(after.candidate.gaps) < len(before.candidate.gaps)
+    assert after.candidate.entered_by["region"] > 0
+
+
+def test_a_region_that_differs_is_unknown_and_enters_nothing(tmp_path: Path) -> None:
+    found = laid_out(parse(compiled(COUNT)), tmp_path)
+    assert found is not None
+    wrong = tuple(x.replace("\tnop", "\taddl\t$1, %eax") for x in found.candidate)
+    spoilt = Rewritten(found.layout, found.region, found.gcc, wrong, True, found.places)
+    with Harness(choose(), Toolchain()) as harness:
+        done, after = examine_region(harness, spoilt, "count", "", Account(entered=True))
+    assert done.standing is Standing.UNKNOWN
+    assert done.detail.startswith("outside observed inputs: differs")
+    assert after == Account(entered=True)
+
+
+def test_a_counterexample_is_put_to_another_build(tmp_path: Path) -> None:
+    programs = []
+    for name, answer in (("right", "x"), ("same", "x + 0"), ("wrong", "x + (x == 9)")):
+        body = f'int x; scanf("%d", &x); printf("%d", {answer});'
+        source = f"#include <stdio.h>\nint main(void) {{ {body} return 0; }}"
+        argv = ["gcc", "-O1", "-w", "-x", "c", "-", "-o", str(tmp_path / name)]
+        subprocess.run(argv, input=source.encode(), check=True)
+        programs.append(tmp_path / name)
+    save_case(tmp_path / "tests", "one", b"1\n", (), Expected(b"1"))
+    recording = load(tmp_path / "tests")
+
+    def asked(build: Path, stdin: bytes, case: str = "one") -> bool:
+        encoded = base64.b64encode(stdin).decode()
+        found: dict[str, Json] = {"case": case, "args": [], "stdin_base64": encoded}
+        return agrees(choose(), (programs[0], build), recording, found, RunLimits())
+
+    assert asked(programs[1], b"9\n")
+    assert not asked(programs[2], b"9\n")
+    assert asked(programs[2], b"8\n")
+    assert not asked(programs[1], b"9\n", "no such case")
