@@ -46,13 +46,14 @@ demo: $(STAMP)
 # interrupted; hours are those of two quiet cores. See docs/MODEL.md.
 MODEL := runs/mini
 PAIRS := data/pairs
-SAMPLES := 1000
+SAMPLES := 500
 SFT_HOURS := 4
 PPO_HOURS := 1.5
 TRAIN := $(BIN)/gccllm-train
 
 model: setup-train
-	$(TRAIN) data families --out $(PAIRS)/families --count $(SAMPLES)
+	test -d $(PAIRS)/families || { $(TRAIN) data families --out $(MODEL)/families --count $(SAMPLES) \
+	    --seed 4 && mkdir -p $(PAIRS) && mv $(MODEL)/families $(PAIRS)/families; }
 	$(TRAIN) data packages --out $(PAIRS)/packages --no-compilers --keep-share 1
 	test -d $(MODEL)/tokenizer || $(TRAIN) tokenizer --data $(PAIRS) --out $(MODEL)/tokenizer
 	test -d $(MODEL)/sft/model || $(TRAIN) sft --data $(PAIRS) --tokenizer $(MODEL)/tokenizer \
