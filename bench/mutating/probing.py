@@ -199,6 +199,8 @@ def _seeded(*first: Iterable[int]) -> Callable[[random.Random], Iterator[bytes]]
         rng.shuffle(rows)
         for row in rows[:400]:
             yield _lines([(*row, rng.randrange(1, 1 << 31))])
+        for row in rows[:40]:
+            yield _lines([(*row, 1 << rng.randrange(32))])
 
     return made
 
@@ -206,6 +208,9 @@ def _seeded(*first: Iterable[int]) -> Callable[[random.Random], Iterator[bytes]]
 def _bubble(rng: random.Random) -> Iterator[bytes]:
     for values in _vectors(-(1 << 31), (1 << 31) - 1, rng):
         yield _lines([(len(values), 0), values])
+    for seed in (1, *(1 << n for n in range(32)), (1 << 32) - 1):
+        yield from (_lines([(n, seed)]) for n in (0, 1, 2, 5, 40))
+    yield from (_lines([(n, 1)]) for n in (20001, 20002, -1))
 
 
 def _runs(rng: random.Random) -> Iterator[bytes]:
@@ -244,7 +249,7 @@ PROBES: Mapping[str, Callable[[random.Random], Iterator[bytes]]] = {
     "x_bubble": _bubble,
     "x_floyd": _seeded(range(1, 24), (0, 1, 3, 10, 40, 200)),
     "x_life": _seeded(_SIZES[1:], _SIZES[1:], (0, 1, 2, 5)),
-    "x_matmul": _seeded(_SIZES),
+    "x_matmul": _seeded((*_SIZES, *range(-2, 70), 500, 501, 512, 513)),
     "x_quickselect": _quickselect,
     "x_runs": _runs,
     "x_strhash": _seeded((*range(130), 200, 255, 256, 257), (0, 1, 2, 5)),

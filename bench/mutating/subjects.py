@@ -16,7 +16,7 @@ from pathlib import Path
 from gccllm.recordings import Expected, load, save_case
 from trainer.corpus.programs import JudgedProgram
 
-__all__ = ["OPTIONS", "Subject", "prepare", "subjects"]
+__all__ = ["CASES", "OPTIONS", "Subject", "prepare", "subjects"]
 
 HERE = Path(__file__).resolve().parent
 FOLDER = HERE / "programs"

@@ -2,7 +2,9 @@
 
 A mutant is *wrong* where an input shows it: a rung's counterexample, or one of the inputs made by
 hand (truth.py). It is *equal* where the solvers have proved it for all states, or where
-``equal.json`` says why. What is neither is *open*, and counts as wrong where it was let through.
+``known.json`` says why no input of its program tells it from gcc's code. What differs only on
+arguments that the program was not seen to pass is *outside*. The rest is *open*, and counts as
+wrong where it was let through.
 """
 
 from __future__ import annotations
@@ -17,8 +19,8 @@ from bench.mutating.ledger import Ledger
 
 __all__ = ["fate", "passes", "print_tables"]
 
-EQUAL = Path(__file__).with_name("equal.json")
-"""name of a mutant → why it is right after all"""
+KNOWN = Path(__file__).with_name("known.json")
+"""{"equal": name of a mutant → why it is right after all, "wrong": name → why it is not}"""
 Entry = Mapping[str, Any]
 
 
@@ -54,27 +56,30 @@ def passes(entry: Entry, level: str) -> bool:
     return LEVELS[level](entry)
 
 
-def fate(entry: Entry, probed: Entry | None, equal: Mapping[str, str]) -> str:
-    """ "wrong", "equal" or "open"."""
+def fate(entry: Entry, probed: Entry | None, known: Mapping[str, Mapping[str, str]]) -> str:
+    """ "wrong", "equal", "outside" or "open"."""
     if "refuted" in (_standing(entry, x) for x in ("fuzz", "differential")):
         return "wrong"
-    if probed is not None and probed["witness"]:
+    if (probed is not None and probed["witness"]) or entry["name"] in known["wrong"]:
         return "wrong"
     proof = entry["rungs"].get("proof")
     if proof and proof[0] == "passed" and proof[1].startswith("equal on all paths"):
         return "equal"
-    if entry["name"] in equal:
+    if entry["name"] in known["equal"]:
         return "equal"
     # What the ABI forbids is wrong, whether or not a run shows it.
-    return "wrong" if _standing(entry, "abi") == "refuted" else "open"
+    if _standing(entry, "abi") == "refuted":
+        return "wrong"
+    found = entry["rungs"].get("differential")
+    return "outside" if found and "outside observed inputs" in found[1] else "open"
 
 
 def print_tables(folder: Path) -> None:
     """Print what is known of a run in ``folder``."""
-    equal = json.loads(EQUAL.read_text()) if EQUAL.exists() else {}
+    known = json.loads(KNOWN.read_text())
     probed = Ledger(folder / "probed.jsonl")
     entries = [x for x in Ledger(folder / "wrong.jsonl") if "rungs" in x]
-    fates = {x["name"]: fate(x, probed.get(x["name"]), equal) for x in entries}
+    fates = {x["name"]: fate(x, probed.get(x["name"]), known) for x in entries}
     made = [x for x in Ledger(folder / "mutants.jsonl") if "made" in x]
     _print_made(made)
     print(f"\n{len(entries)} of these were examined: {dict(Counter(fates.values()))}\n")

@@ -213,6 +213,9 @@ HONEST = [
     (LEAF, "vcvtsi2sdl %edi, %xmm11, %xmm1; vpcmpeqd %xmm2, %xmm2, %xmm2; "
      "leal (%rdi,%rsi), %eax; ret"),
     (NOTHING, "xorl %eax, %eax; ret"),
+    (CALLS, "pushq %rbx; pushq %rdi; pushq %rax; movl %edi, %ebx; movq %rsp, %rdi; call ext@PLT; "
+     "addl 4(%rsp), %eax; addl (%rsp), %eax; addl %ebx, %eax; popq %rdx; popq %rdx; popq %rbx; "
+     "ret"),
     (FLOATS, "movhlps %xmm1, %xmm8; addss %xmm1, %xmm0; ret"),
     (LEAF, "movl %edi, %eax; testl %esi, %esi; je 1f; addl %esi, %eax; 1: ret"),
 ]  # fmt: skip

@@ -175,7 +175,8 @@ def test_constants_that_one_side_alone_has(tmp_path: Path) -> None:
     assert apart[0] == 774411
     assert one_sided(right, right) == ()
     assert set(apart) <= set(mine([*right, *wrong]))
-    made = islice(mutants(given(b"3\n1 2 3\n"), (5, 6, 7), 0, (774411,)), 200)
+    made = list(islice(mutants(given(b"3\n1 2 3\n"), (5, 6, 7), 0, (774411,)), 200))
+    assert [x.stdin for x in made[:2]] == [b"774411\n1 2 3\n", b"774412\n1 2 3\n"]
     assert sum(b"774411" in x.stdin for x in made) >= 5
 
 

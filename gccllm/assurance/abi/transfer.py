@@ -6,7 +6,15 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from gccllm.assurance.abi.memory import address_of, slot_of
-from gccllm.assurance.abi.state import ALL_FLAGS, REGISTERS, SET, Cell, State
+from gccllm.assurance.abi.state import (
+    ALL_FLAGS,
+    ARGUMENTS,
+    CALLEE_SAVED,
+    REGISTERS,
+    SET,
+    Cell,
+    State,
+)
 from gccllm.assurance.abi.steps import Action, Step
 from gccllm.assurance.abi.values import (
     WHOLE,
@@ -134,6 +142,7 @@ def after_call(state: State, lost: frozenset[str] | None, callee: str = "") -> N
     None where that is all that the ABI lets it. ``callee`` is its symbol, "" where it is not known.
     """
     registers = state.registers
+    _written_by_callee(state)
     for register in _LOST_IN_CALL if lost is None else lost & _LOST_IN_CALL:
         registers[register] = SET if register in _RESULTS else _AFTER_CALL[register]
     for register in _SECOND_RESULTS:
@@ -149,6 +158,17 @@ def after_call(state: State, lost: frozenset[str] | None, callee: str = "") -> N
     state.uppers = False
     state.called = True
     state.definitions = dict.fromkeys(state.definitions, _NOWHERE)
+
+
+def _written_by_callee(state: State) -> None:
+    """Slots that an argument leads to hold what the callee put there, not what was pushed to make
+    room. Saved registers are left alone: it has no business with them."""
+    passed = [state.registers[x].value for x in ARGUMENTS]
+    for (base, offset), (size, cell) in list(state.slots.items()):
+        if cell.junk and not cell.junk <= set(CALLEE_SAVED):
+            end = offset + size
+            if any(isinstance(x, Stack) and x.base == base and x.offset < end for x in passed):
+                state.slots[base, offset] = (size, SET)
 
 
 _AFTER_CALL = {r: Cell(None, frozenset((f"call:{r}",)), True) for r in REGISTERS}

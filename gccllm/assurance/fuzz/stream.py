@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 from gccllm.assurance.fuzz import blind, structured
 from gccllm.assurance.fuzz.blind import Mutation
@@ -18,6 +19,7 @@ __all__ = ["Mutant", "Seedling", "mutants", "seedlings"]
 MOST_BYTES = 1 << 20
 MOST_RECORDED = 4096
 MOST_STACKED = 3
+MOST_FIRST, MOST_PLACES, MOST_TURNS = 12, 2, 24
 
 
 @dataclass(frozen=True)
@@ -84,13 +86,18 @@ def mutants(
     differing: Sequence[int] = (),
 ) -> Iterator[Mutant]:
     """Mutants without end and without repetitions (while there are new ones to be found). ``mined``
-    are constants of the programs, ``differing`` those that only one of them has."""
+    are constants of the programs, ``differing`` those that only one of them has: these are tried
+    first, in the place of the first numbers."""
     rng = random.Random(seed)
     texts = {x.number: Text.of(x.stdin) for x in from_cases}
     values = [number_of(token) for text in texts.values() for token in text.tokens[:MOST_RECORDED]]
     recorded = [x for x in values if x is not None][:MOST_RECORDED]
     numbers = Numbers(mined, recorded, differing)
     seen = {(x.stdin, x.args) for x in from_cases}
+    for first in _with_constants(from_cases, texts, differing):
+        if (first.stdin, first.args) not in seen:
+            seen.add((first.stdin, first.args))
+            yield first
     stale = 0
     while from_cases and stale < 10_000:
         base = rng.choice(from_cases)
@@ -102,6 +109,25 @@ def mutants(
         stale = 0
         seen.add((mutant.stdin, mutant.args))
         yield mutant
+
+
+def _with_constants(
+    from_cases: Sequence[Seedling], texts: dict[int, Text], constants: Sequence[int]
+) -> Iterator[Mutant]:
+    """Each constant, and its neighbours, in the place of each of the first numbers of the cases."""
+    chosen = constants[:MOST_FIRST]
+    pairs = (
+        (from_cases[(turn + place) % len(from_cases)], value)
+        for turn in range(len(from_cases))
+        for place, value in enumerate(chosen)
+    )
+    for base, value in islice(pairs, MOST_TURNS):
+        text = texts[base.number]
+        for index in text.numbers()[:MOST_PLACES]:
+            for number in (value, value + 1, value - 1):
+                changed = text.with_token(index, b"%d" % number)
+                how = f"{base.name}: number {index} to the constant {number}"
+                yield Mutant(changed.data, base.args, base.number, "number", how)
 
 
 def _mutant(
