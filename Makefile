@@ -6,7 +6,7 @@ STAMP := $(VENV)/.gccllm-setup
 SOURCES := pyproject.toml hatch_build.py gccllm/__init__.py $(wildcard wrapper/*/*) docs/gcc-llm.1
 PYTEST_ARGS ?= -n 2
 
-.PHONY: setup setup-train test check lint types imports bench demo model clean
+.PHONY: setup setup-train test test-long check lint types imports bench demo model clean
 
 setup: $(STAMP)
 
@@ -20,7 +20,11 @@ setup-train: $(STAMP)
 	$(BIN)/pip install -q --constraint constraints/cpu.txt -e '.[dev,local,train]'
 
 test: $(STAMP)
-	$(BIN)/python -m pytest -q --cov --cov-report=term $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -q -m "not long" --cov --cov-report=term $(PYTEST_ARGS)
+
+# What takes minutes: faults at every step of a link, training on whole programs.
+test-long: $(STAMP)
+	$(BIN)/python -m pytest -q -m long $(PYTEST_ARGS)
 
 check: lint types imports
 

@@ -112,8 +112,8 @@ def test_calls_of_the_function_alone_refuse_what_fuzzing_can_not_reach(project: 
 
 
 def test_a_right_one_is_examined_alone_and_says_so(project: Project) -> None:
-    project.propose(project.unit(FAST))
-    project.build(GCCLLM_ASSURANCE="differential")
+    project.propose(project.unit(FAST), "slow.count.s")
+    project.build(GCCLLM_ASSURANCE="differential", GCCLLM_BUDGET="60")
     record = project.record()
     assert record["outcome"] == "optimized", record
     assert record["assurance"] in ("differential", "proved")

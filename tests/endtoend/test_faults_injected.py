@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 
 from gccllm.store import Store
@@ -56,6 +58,16 @@ RIGHT = [
 ENDED = [("baseline", "interrupted"), ("fuzzing", "terminated"), ("storing", "interrupted")]
 """(step, fault) that end the build as they would end gcc"""
 
+QUICK = {
+    ("confirming", "killed"),
+    ("fuzzing", "killed"),
+    ("storing", "killed"),
+    ("installing", "disk full"),
+    ("splice", "out of memory"),
+    ("counting blocks", "disk full"),
+    ("fuzzing", "terminated"),
+}
+
 
 def assert_clean(project: Project, injected: Injected) -> None:
     assert project.left_behind() == []
@@ -66,7 +78,13 @@ def assert_clean(project: Project, injected: Injected) -> None:
             assert [x for x in store.verify() if "rebuilds it" not in x] == []
 
 
-@pytest.mark.parametrize(("step", "fault"), GCCS)
+def _cases(chosen: Sequence[tuple[str, str]]) -> list[object]:
+    """Each takes a whole link: few of them run every time."""
+    marks = {x: [] if x in QUICK else [pytest.mark.long] for x in chosen}
+    return [pytest.param(*x, marks=marks[x]) for x in chosen]
+
+
+@pytest.mark.parametrize(("step", "fault"), _cases(GCCS))
 def test_gccs_program_remains(project: Project, step: str, fault: str) -> None:
     project.propose(project.unit(FAST))
     injected = Injected(project, STEPS[step], fault)
@@ -76,7 +94,7 @@ def test_gccs_program_remains(project: Project, step: str, fault: str) -> None:
     assert_clean(project, injected)
 
 
-@pytest.mark.parametrize(("step", "fault"), RIGHT)
+@pytest.mark.parametrize(("step", "fault"), _cases(RIGHT))
 def test_the_program_is_right(project: Project, step: str, fault: str) -> None:
     project.propose(project.unit(FAST))
     injected = Injected(project, STEPS[step], fault)
@@ -88,7 +106,7 @@ def test_the_program_is_right(project: Project, step: str, fault: str) -> None:
     assert_clean(project, injected)
 
 
-@pytest.mark.parametrize(("step", "fault"), ENDED)
+@pytest.mark.parametrize(("step", "fault"), _cases(ENDED))
 def test_what_ends_the_build_leaves_nothing(project: Project, step: str, fault: str) -> None:
     project.propose(project.unit(FAST))
     injected = Injected(project, STEPS[step], fault)

@@ -18,8 +18,8 @@ def assert_right(project: Project) -> None:
 
 
 def test_a_faster_function_is_accepted_and_shipped(project: Project) -> None:
-    project.propose(project.unit(FAST))
-    done = project.build()
+    project.propose(project.unit(FAST), "slow.count.s")
+    done = project.build(GCCLLM_BUDGET="60")
     assert (done.stdout, done.stderr) == (b"", b"")
     record = project.record()
     assert record["outcome"] == "optimized", record

@@ -88,7 +88,7 @@ def test_the_command_writes_what_verl_reads(
     assert {x["prompt"][0]["content"] for x in [*held, *train_rows]} <= prompts
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_two_steps_and_two_more(trained_run: Path, tasks: list[Task], tmp_path: Path) -> None:
     """A Hugging Face folder with other weights comes out, with figures of every step."""
     for name in ("verl", "ray"):

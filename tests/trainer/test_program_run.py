@@ -137,7 +137,7 @@ def test_what_verl_is_given(dataset: Path, tmp_path: Path) -> None:
         train_programs(ProgramRun("paper-7b", dataset, tmp_path / "b"), write_only=True)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("estimator", ["gae", "grpo"])
 def test_steps_on_this_cpu(estimator: str, dataset: Path, tmp_path: Path) -> None:
     """A random model's answers are malformed, all of them; but they are asked for, judged, and
