@@ -11,7 +11,7 @@ from gccllm.asm.carry import SECTION, Frame, encode
 from gccllm.replacing import replace_bytes
 from gccllm.toolchain import OPTIONS_WITH_VALUE, assembler_options, collect_options
 
-__all__ = ["carry_unit", "main_input"]
+__all__ = ["carry_unit", "frame_of", "main_input"]
 
 # cc1 has options of its own whose value stands apart and may look like an input file.
 _TAKES_VALUE = OPTIONS_WITH_VALUE | frozenset(
@@ -39,6 +39,14 @@ def carry_unit(out: str, tests: str, command: Sequence[str]) -> None:
     text = content.decode("utf-8", "surrogateescape")
     if SECTION in text:
         return
+    frame = frame_of(text, tests, command)
+    separator = "" if text.endswith("\n") else "\n"
+    section = (separator + encode(frame)).encode("utf-8", "surrogateescape")
+    replace_bytes(out, content + section)
+
+
+def frame_of(text: str, tests: str, command: Sequence[str]) -> Frame:
+    """What there is to know of the unit with that assembly, from its cc1's command line."""
     source = main_input(command)
     path = Path(source).absolute() if source else None
     digest = ""
@@ -49,7 +57,7 @@ def carry_unit(out: str, tests: str, command: Sequence[str]) -> None:
         *collect_options(os.environ),
         *(f"-Wa,{x}" for x in assembler_options(os.environ)),
     )
-    frame = Frame(
+    return Frame(
         unit=Path(named).stem or "stdin",
         assembly=text,
         source=str(path) if path is not None and digest else "",
@@ -59,6 +67,3 @@ def carry_unit(out: str, tests: str, command: Sequence[str]) -> None:
         tests=str(Path(tests).absolute()) if tests else "",
         compiler=command[0],
     )
-    separator = "" if text.endswith("\n") else "\n"
-    section = (separator + encode(frame)).encode("utf-8", "surrogateescape")
-    replace_bytes(out, content + section)

@@ -11,6 +11,7 @@ import typer
 from gccllm import __version__
 from gccllm.commands.doctor import doctor
 from gccllm.commands.explain import explain
+from gccllm.commands.lock import lock
 from gccllm.commands.record import record
 from gccllm.commands.serve import serve
 from gccllm.commands.stats import stats
@@ -29,6 +30,7 @@ app = typer.Typer(
 app.command()(record)
 app.command()(explain)
 app.command()(stats)
+app.command()(lock)
 app.command()(doctor)
 app.command()(serve)
 app.add_typer(store_app, name="store")
@@ -54,6 +56,7 @@ def options(
       gccllm record -- ./prog 10 < input     make tests, in prog.tests
       gcc-llm -O3 prog.c -o prog             build with them, faster
       gccllm explain ./prog                  what was tried, and why it fell
+      gccllm lock ./prog                     keep what was accepted, as a file
     """
     del version
 

@@ -2,6 +2,7 @@
 
     driver carry OUT.s TESTS -- cc1 ARGUMENTS        append the unit to its own assembly
     driver apply OUT.s FINGERPRINT -- cc1 ARGUMENTS  put a stored rewrite in the place of OUT.s
+    driver lock OUT.s LOCKFILE -- cc1 ARGUMENTS      put the rewrites of a lock file into OUT.s
     driver link WORKDIR -- collect2 ARGUMENTS        optimise the program that was just linked
 
 Exits 0 whatever happens: gcc's result is already there, and it stays unless something better was
@@ -34,6 +35,16 @@ def main(arguments: list[str]) -> int:
             from gccllm.carrying import carry_unit
 
             carry_unit(given[0], given[1] if len(given) > 1 else "", command)
+        elif mode == "lock":
+            from gccllm.locking.glance import names_unit
+
+            lock = given[1] if len(given) > 1 else ""
+            if not names_unit(lock, command):
+                count_event("lock:no-entry")
+                return 0
+            from gccllm.locking.applying import apply_lock
+
+            count_event(apply_lock(given[0], lock, command))
         elif mode == "link":
             from gccllm.linking import optimize_link
 

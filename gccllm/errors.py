@@ -10,6 +10,7 @@ These are for our own faults and for what the user must mend.
     ├── SandboxError         a sandbox that did start broke down
     ├── RecordingError       a recording that can't be read, or a program that can't be recorded
     ├── StoreError           the store can't be opened, read or written
+    ├── LockError            a lock file that can't be read, or a rewrite that can't be locked
     └── ProposerError        a proposer that can't work at all (server down, package missing)
 """
 
@@ -17,6 +18,7 @@ from __future__ import annotations
 
 __all__ = [
     "GccllmError",
+    "LockError",
     "ProposerError",
     "RecordingError",
     "SandboxError",
@@ -55,6 +57,10 @@ class RecordingError(GccllmError):
 
 class StoreError(GccllmError):
     reason = "store-unusable"
+
+
+class LockError(GccllmError):
+    reason = "bad-lock"
 
 
 class ProposerError(GccllmError):

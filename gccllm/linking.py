@@ -10,9 +10,13 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from gccllm.assurance.levels import Assurance
 from gccllm.errors import GccllmError, StoreError, UsageError
 from gccllm.events import count_event
 from gccllm.lanes import lane
+from gccllm.lockfile import CHECKED, LockFile, read_lock
+from gccllm.locking.judging import Court, leave
+from gccllm.locking.program import build_locked, matches
 from gccllm.optimize import Optimized, Optimizer
 from gccllm.paths import cache_dir
 from gccllm.program import Program
@@ -36,8 +40,8 @@ LANE_WAIT_SECONDS = 100.0
 def optimize_link(workdir: str, command: Sequence[str]) -> ProgramRecord | None:
     """Optimise what ``command`` (collect2's) has just linked, in place; the record, if any.
 
-    Says nothing unless asked, except about options that make no sense and about a baseline that
-    fails its own recordings: those are for the user to mend.
+    Says nothing unless asked, except about options that make no sense, a lock file that can't be
+    read and a baseline that fails its own recordings: those are for the user to mend.
     """
     # What is killed in the middle can't tidy up; the shim removes the folder with all in it.
     os.environ["TMPDIR"] = tempfile.tempdir = workdir
@@ -49,11 +53,12 @@ def optimize_link(workdir: str, command: Sequence[str]) -> ProgramRecord | None:
         return None
     with progress(settings.verbose) as shown:
         record = _optimize(Path(workdir), command[1:], settings, shown)
-        shown.finish(record)
+        if settings.lock is None or record.reason != "no-units":
+            shown.finish(record)
     count_event(f"outcome:{record.outcome.value}")
     if record.reason:
         count_event(f"reason:{record.reason}")
-    if record.reason in ("baseline-fails", "bad-option"):
+    if record.reason in ("baseline-fails", "bad-option", "bad-lock"):
         _warn(record.detail)
     if settings.report is not None:
         try:
@@ -75,13 +80,21 @@ def _optimize(
         proposers=settings.proposers,
         outcome=Outcome.NO_TESTS,
     )
+    check = os.environ.get("GCCLLM_LOCK_CHECK")
+    lock = Path(check) / CHECKED if check else settings.lock
     try:
+        locked = read_lock(lock) if lock is not None else None
         program = Program(toolchain, argv, Path.cwd(), scratch)
         record.program = str(program.output)
         if not program.units:
             record.reason = "no-units"
             record.detail = "no object of this link was compiled with recordings announced"
+            if locked is not None:
+                record.outcome = Outcome.PASSTHROUGH
+                record.detail += "; those compiled with a lock file have its rewrites already"
             return record
+        if locked is not None and not check:
+            return _lock(program, locked, settings, record, scratch, shown.say)
         tests = _tests(program, settings)
         if tests is None:
             record.reason = "no-recordings"
@@ -90,13 +103,18 @@ def _optimize(
         record.outcome = Outcome.FALLBACK
         recording = load(tests)
         sandbox = choose()
-        proposers: list[Proposer] = make(settings.proposers, settings.model)
+        proposers: list[Proposer] = [] if check else make(settings.proposers, settings.model)
         folder = cache_dir()
         with lane(folder, LANE_WAIT_SECONDS) as core:
             if core is None:
                 record.reason = "no-free-lane"
                 record.detail = "every core for timing was busy with other measurements"
                 return record
+            if locked is not None and check:
+                court = Court(
+                    program, recording, sandbox, scratch, settings.budget, core, shown.say
+                )
+                return _check(program, locked, Path(check), record, court)
             store = _open_store(folder, shown.say)
             try:
                 optimizer = Optimizer(
@@ -124,6 +142,38 @@ def _optimize(
         if not known:
             shown.say("".join(traceback.format_exception(error)))
         return record
+
+
+def _lock(
+    program: Program,
+    locked: LockFile,
+    settings: Settings,
+    record: ProgramRecord,
+    scratch: Path,
+    say: Callable[[str], None],
+) -> ProgramRecord:
+    """What a lock file holds for units that are carried; it needs no recordings."""
+    record.model, record.proposers = "none", ()
+    for line in locked.damaged:
+        count_event("lock:damaged")
+        say(f"{settings.lock}: {line}")
+    found = matches(locked, program, Assurance(settings.lock_assurance))
+    built = build_locked(program, found, record, scratch, count_event, say)
+    return _install(program, Optimized(record, built))
+
+
+def _check(
+    program: Program,
+    locked: LockFile,
+    folder: Path,
+    record: ProgramRecord,
+    court: Court,
+) -> ProgramRecord:
+    """Judge what the lock file has for this program, for ``gccllm lock --check``; gcc's ships."""
+    judged = court.judge(matches(locked, program, Assurance.TESTS))
+    leave(folder, program.output, judged)
+    record.reason, record.detail = "lock-checked", f"{len(judged)} rewrites judged again"
+    return record
 
 
 def _install(program: Program, done: Optimized) -> ProgramRecord:

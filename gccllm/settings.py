@@ -22,7 +22,8 @@ DEFAULT_ASSURANCE = "fuzzed"
 @dataclass(frozen=True)
 class Settings:
     """The options that are decided here; ``budget`` in seconds. ``assurance`` is what a rewrite
-    needs to be shipped."""
+    needs to be shipped. ``lock``: the file whose rewrites are applied, and no others;
+    ``lock_assurance`` what those need, where the user has named a level."""
 
     tests: Path | None = None
     model: str = DEFAULT_MODEL
@@ -33,6 +34,8 @@ class Settings:
     refine: int = 0
     assurance: str = DEFAULT_ASSURANCE
     report: Path | None = None
+    lock: Path | None = None
+    lock_assurance: str = ASSURANCES[0]
     verbose: bool = False
 
     @classmethod
@@ -53,6 +56,7 @@ class Settings:
         names = env.get("GCCLLM_PROPOSERS")
         tests = env.get("GCCLLM_TESTS")
         report = env.get("GCCLLM_REPORT")
+        lock = env.get("GCCLLM_LOCK")
         return cls(
             tests=Path(tests).absolute() if tests else None,
             model=env.get("GCCLLM_MODEL") or DEFAULT_MODEL,
@@ -63,6 +67,8 @@ class Settings:
             refine=int(_number(env, "GCCLLM_REFINE", "-fllm-refine", 0)),
             assurance=assurance,
             report=Path(report).absolute() if report else None,
+            lock=Path(lock).absolute() if lock else None,
+            lock_assurance=assurance if env.get("GCCLLM_ASSURANCE") else ASSURANCES[0],
             verbose=bool(env.get("GCCLLM_VERBOSE")),
         )
 

@@ -21,6 +21,7 @@ VARIABLES = {
     "-fllm-refine=2": "GCCLLM_REFINE=2",
     "-fllm-assurance=differential": "GCCLLM_ASSURANCE=differential",
     "-fllm-report=r.json": "GCCLLM_REPORT=r.json",
+    "-fllm-lock=a b.lock": "GCCLLM_LOCK=a b.lock",
     "-fllm-store=s=t": "GCCLLM_STORE=s=t",
     "-fllm-verbose": "GCCLLM_VERBOSE=1",
 }

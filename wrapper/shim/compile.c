@@ -112,9 +112,11 @@ int compile_main(int argc, char **argv, const char *tool) {
     exec_tool(tool, argv);
   }
   const char *given = setting("GCCLLM_TESTS");
-  bool recorded = given || job.tests[0];
-  bool indexed = index_open();
-  if (!job.output || (!recorded && !indexed)) exec_tool(tool, argv);
+  /* Its rewrites and nothing else; while they are judged again, recordings as ever. */
+  const char *lock = setting("GCCLLM_LOCK_CHECK") ? NULL : setting("GCCLLM_LOCK");
+  bool recorded = !lock && (given || job.tests[0]);
+  bool indexed = !lock && index_open();
+  if (!job.output || (!lock && !recorded && !indexed)) exec_tool(tool, argv);
 
   char capture[PATH_ROOM];
   bool to_stdout = strcmp(job.output, "-") == 0;
@@ -134,7 +136,10 @@ int compile_main(int argc, char **argv, const char *tool) {
   uint64_t key;
   if (status == 0) {
     double seconds = seconds_setting("GCCLLM_DRIVER_TIMEOUT", DRIVER_SECONDS);
-    if (recorded) {
+    if (lock) {
+      const char *words[] = {"lock", output, lock, NULL};
+      deadly = run_driver(words, argv, seconds, false);
+    } else if (recorded) {
       const char *words[] = {"carry", output, given ? given : job.tests, NULL};
       deadly = run_driver(words, argv, seconds, false);
     } else if (fingerprint_file(output, &key) && index_contains(key)) {

@@ -76,7 +76,7 @@ static bool object_carries(const char *path) {
 /* Whether there is work, and the program's path in *output. */
 static bool is_work(int argc, char **argv, const char **output) {
   static const char *const others[] = {"-r", "-shared", "--version", "--help", "-V", "-v"};
-  bool wanted = setting("GCCLLM_TESTS") || setting("GCCLLM_REPORT");
+  bool wanted = setting("GCCLLM_TESTS") || setting("GCCLLM_REPORT") || setting("GCCLLM_LOCK");
   *output = "a.out";
   for (int i = 1; i < argc; i++) {
     for (size_t k = 0; k < sizeof others / sizeof *others; k++)
