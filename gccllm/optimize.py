@@ -17,7 +17,7 @@ from gccllm import __version__
 from gccllm.asm.normalise import fingerprint, unit_key
 from gccllm.assurance.ladder import Known, Ladder, Shares
 from gccllm.assurance.ladder.rungs import Place, ProgramRungs
-from gccllm.assurance.levels import Assurance, sure_enough
+from gccllm.assurance.levels import Assurance, sure_enough, weakest
 from gccllm.errors import StoreError
 from gccllm.events import count_event
 from gccllm.judge.judge import Judge
@@ -197,8 +197,7 @@ class Optimizer:
             if not isinstance(admitted, Verdict):
                 best = max((stored[x] for x in texts), key=lambda x: x.speedup.ratio)
                 self.record.speedup = best.speedup
-                levels = [Assurance(stored[x].assurance) for x in texts]
-                self.record.assurance = min(levels, key=lambda x: x.rank).value
+                self.record.assurance = weakest(Assurance(stored[x].assurance) for x in texts).value
                 for name in texts:
                     made = stored_records(name, stored[name], admitted.tests_run)
                     self.record.functions += made
@@ -298,7 +297,7 @@ class Optimizer:
                 functions=tuple(n for u, n in found.trial.functions if u == unit),
                 proposer=found.trial.proposers,
                 label=found.trial.label,
-                assurance=min((x.level for x in known), key=lambda x: x.rank).value,
+                assurance=weakest(x.level for x in known).value,
                 speedup=found.verdict.speedup,
                 evidence={**measured, "tests_run": found.verdict.tests_run, "ladder": ladder},
                 program=self.name,

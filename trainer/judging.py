@@ -11,12 +11,14 @@ from __future__ import annotations
 
 import tempfile
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from pathlib import Path
 from types import TracebackType
+from typing import TypeVar
 
 from gccllm.asm.unit import parse
 from gccllm.errors import GccllmError
@@ -40,6 +42,7 @@ from trainer.warm_sandbox import WarmSandbox
 
 __all__ = [
     "JudgedRegion",
+    "OpenProgram",
     "Opened",
     "RegionJudge",
     "StageTimes",
@@ -150,11 +153,76 @@ def timed(judge: Judge, admitted: Admitted, timing: Timing) -> Verdict:
     return replace(verdict, evidence={**verdict.evidence, "timing": timing.value})
 
 
-class RegionJudge:
-    """One program, open for judging. A context manager; not for several threads.
+_Self = TypeVar("_Self", bound="OpenProgram")
+
+
+class OpenProgram(ABC):
+    """One program, open for judging as long as the context lasts; not for several threads.
 
     ``fault`` is why nothing can be judged here (gcc's own program fails its recording, say), None
-    when all is well; it then is the verdict on every answer, and ``regions`` is empty.
+    when all is well; it then is the verdict on every answer.
+    """
+
+    def __init__(
+        self,
+        program: JudgedProgram,
+        *,
+        tools: Toolchain | None = None,
+        sandbox: Sandbox | None = None,
+        core: int | None = None,
+        seed: int = 0,
+        expired: Callable[[], bool] = lambda: False,
+    ) -> None:
+        """``core``: where runs are pinned to. ``seed`` orders timed pairs. ``expired`` true ends
+        timing early."""
+        self.program = program
+        self.fault: Verdict | None = None
+        self._tools = tools or Toolchain()
+        self._sandbox = sandbox
+        self._core = core
+        self._seed = seed
+        self._expired = expired
+        self._stack = ExitStack()
+
+    def __enter__(self: _Self) -> _Self:
+        with ExitStack() as stack:
+            try:
+                self._open(stack)
+            except (GccllmError, OSError) as error:
+                self.fault = Verdict(VerdictKind.UNJUDGED, str(error), {"reason": "not-built"})
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._stack.close()
+
+    @abstractmethod
+    def _open(self, stack: ExitStack) -> None:
+        """Open what lives as long as ``stack``. May raise GccllmError and OSError."""
+
+    def _judged(self, stack: ExitStack, isas: Mapping[str, Isa]) -> Opened:
+        """The program built and its baseline judged; sets ``fault``."""
+        opened = open_judge(
+            stack,
+            self.program,
+            isas,
+            tools=self._tools,
+            sandbox=self._sandbox,
+            core=self._core,
+            seed=self._seed,
+            expired=self._expired,
+        )
+        self.fault = opened.fault
+        return opened
+
+
+class RegionJudge(OpenProgram):
+    """Judges answers for the regions of a program. ``regions`` is empty where there is a ``fault``;
     ``times`` tells what each stage cost.
     """
 
@@ -170,40 +238,16 @@ class RegionJudge:
         expired: Callable[[], bool] = lambda: False,
     ) -> None:
         """``harness`` is one that is open already, for :meth:`differential`; else one is opened
-        when it is first needed. ``core``: where runs are pinned to. ``seed`` orders timed pairs.
-        ``expired`` true ends timing early."""
-        self.program = program
+        when it is first needed. The others are those of :class:`OpenProgram`."""
+        super().__init__(
+            program, tools=tools, sandbox=sandbox, core=core, seed=seed, expired=expired
+        )
         self.times = StageTimes()
-        self.fault: Verdict | None = None
         self.regions: tuple[JudgedRegion, ...] = ()
-        self._tools = tools or Toolchain()
-        self._sandbox = sandbox
         self._differential = Differential(self._tools, harness)
-        self._core = core
-        self._seed = seed
-        self._expired = expired
         self._isas: dict[str, Isa] = {}
         self._levels: dict[str, Isa] = {}
-        self._stack = ExitStack()
         self._judge: Judge | None = None
-
-    def __enter__(self) -> RegionJudge:
-        with ExitStack() as stack:
-            try:
-                with self.times.of("open"):
-                    self._open(stack)
-            except (GccllmError, OSError) as error:
-                self.fault = Verdict(VerdictKind.UNJUDGED, str(error), {"reason": "not-built"})
-            self._stack = stack.pop_all()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._stack.close()
 
     @property
     def tests(self) -> int:
@@ -250,25 +294,16 @@ class RegionJudge:
         return self._differential.assembles(region, answer, self._scratch / "assembled.o")
 
     def _open(self, stack: ExitStack) -> None:
-        stack.enter_context(self._differential)
-        opened = open_judge(
-            stack,
-            self.program,
-            self._isas,
-            tools=self._tools,
-            sandbox=self._sandbox,
-            core=self._core,
-            seed=self._seed,
-            expired=self._expired,
-        )
-        judge, linked, self._scratch = opened.judge, opened.linked, opened.scratch
-        self.fault = opened.fault
-        if self.fault is not None:
-            return
-        self._judge = judge
-        unit = parse(linked.units[self.program.name].assembly)
-        names = self.program.functions or tuple(unit.functions)
-        self.regions = regions_of(self._tools, unit, names, self._scratch / "layout.o")
+        with self.times.of("open"):
+            stack.enter_context(self._differential)
+            opened = self._judged(stack, self._isas)
+            self._scratch = opened.scratch
+            if self.fault is not None:
+                return
+            self._judge = opened.judge
+            unit = parse(opened.linked.units[self.program.name].assembly)
+            names = self.program.functions or tuple(unit.functions)
+            self.regions = regions_of(self._tools, unit, names, self._scratch / "layout.o")
 
     def _verdict(self, region: JudgedRegion, answer: str, timing: Timing) -> Verdict:
         assert self._judge is not None

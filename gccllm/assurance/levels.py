@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 
 from gccllm.types import Json
 
-__all__ = ["Assurance", "Examination", "Standing", "sure_enough"]
+__all__ = ["Assurance", "Examination", "Standing", "sure_enough", "weakest"]
 
 
 class Assurance(str, Enum):
@@ -31,6 +31,11 @@ class Assurance(str, Enum):
     def covers(self, wanted: Assurance) -> bool:
         """Whether this is as sure as ``wanted`` at least."""
         return self.rank >= wanted.rank
+
+
+def weakest(levels: Iterable[Assurance]) -> Assurance:
+    """As sure as all of them are; 'tests' for none."""
+    return min(levels, key=lambda x: x.rank, default=Assurance.TESTS)
 
 
 def sure_enough(stored: str, wanted: Assurance) -> bool:

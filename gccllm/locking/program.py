@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from gccllm.asm.normalise import unit_key
-from gccllm.assurance.levels import Assurance
+from gccllm.assurance.levels import Assurance, weakest
 from gccllm.errors import LockError
 from gccllm.judge.screen import check_executable
 from gccllm.lockfile import Locked, LockFile
@@ -94,7 +94,7 @@ def _linked(
     blocks = [x for unit in texts for x in found[unit].blocks]
     record.functions += [y for unit in texts for x in found[unit].blocks for y in _records(unit, x)]
     record.outcome, record.reason = Outcome.APPLIED, ""
-    record.assurance = _weakest(blocks)
+    record.assurance = weakest(Assurance(x.assurance) for x in blocks).value
     record.isa = ",".join(sorted({x.isa for x in blocks}))
     record.speedup = max((x.speedup for x in blocks), key=lambda x: x.ratio)
     record.detail = "from the lock file"
@@ -115,8 +115,3 @@ def _records(unit: str, block: Locked) -> Iterator[FunctionRecord]:
             seconds=0.0,
             detail="from the lock file",
         )
-
-
-def _weakest(blocks: list[Locked]) -> str:
-    known = [x for x in Assurance if any(x.value == y.assurance for y in blocks)]
-    return known[0].value if known else ""

@@ -12,7 +12,6 @@ import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
-from types import TracebackType
 
 from gccllm.asm.normalise import same_code
 from gccllm.errors import GccllmError
@@ -26,7 +25,7 @@ from gccllm.search import Search
 from gccllm.toolchain import Toolchain
 from gccllm.types import Candidate, HotFunction, Isa, Verdict, VerdictKind
 from trainer.corpus.programs import JudgedProgram
-from trainer.judging import open_judge
+from trainer.judging import OpenProgram
 
 __all__ = ["Judged", "ProgramJudge"]
 
@@ -40,12 +39,8 @@ class Judged:
     admitted: Admitted | None = None
 
 
-class ProgramJudge:
-    """One program of one unit. A context manager; not for several threads.
-
-    ``fault`` is why nothing can be judged here, None when all is well; it then is the verdict on
-    every candidate.
-    """
+class ProgramJudge(OpenProgram):
+    """Judges candidates for one program of one unit."""
 
     def __init__(
         self,
@@ -58,35 +53,13 @@ class ProgramJudge:
         seed: int = 0,
         expired: Callable[[], bool] = lambda: False,
     ) -> None:
-        """``isa``: what candidates may use, "native" or "target" (the program's own options).
-        ``core``: where runs are pinned to. ``expired`` true ends timing early."""
-        self.program = program
-        self.fault: Verdict | None = None
-        self._tools = tools or Toolchain()
-        self._sandbox = sandbox
+        """``isa``: what candidates may use, "native" or "target" (the program's own options). The
+        others are those of :class:`trainer.judging.OpenProgram`."""
+        super().__init__(
+            program, tools=tools, sandbox=sandbox, core=core, seed=seed, expired=expired
+        )
         self._mode = isa
-        self._core = core
-        self._seed = seed
-        self._expired = expired
-        self._stack = ExitStack()
         self._known: dict[str, Judged] = {}
-
-    def __enter__(self) -> ProgramJudge:
-        with ExitStack() as stack:
-            try:
-                self._open(stack)
-            except (GccllmError, OSError) as error:
-                self.fault = Verdict(VerdictKind.UNJUDGED, str(error), {"reason": "not-built"})
-            self._stack = stack.pop_all()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._stack.close()
 
     @property
     def judge(self) -> Judge:
@@ -157,18 +130,8 @@ class ProgramJudge:
 
     def _open(self, stack: ExitStack) -> None:
         self._isa = self._tools.isa(self._mode, self.program.options)
-        self._opened = open_judge(
-            stack,
-            self.program,
-            {self.program.name: self._isa},
-            tools=self._tools,
-            sandbox=self._sandbox,
-            core=self._core,
-            seed=self._seed,
-            expired=self._expired,
-        )
+        self._opened = self._judged(stack, {self.program.name: self._isa})
         self._judge = self._opened.judge
-        self.fault = self._opened.fault
         if self.fault is not None:
             return
         names = [x for x in self._judge.functions(self.program.name) if not x.endswith(".cold")]

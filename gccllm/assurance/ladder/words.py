@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from gccllm.assurance.ladder.accounts import Account
-from gccllm.assurance.levels import Assurance, Examination, Standing
+from gccllm.assurance.levels import Assurance, Examination, Standing, weakest
 from gccllm.program import Build
 from gccllm.types import Json, Verdict, VerdictKind
 
@@ -118,7 +118,7 @@ class Climbed:
     @property
     def level(self) -> Assurance:
         """The weakest of its functions'."""
-        return min((x.level for x in self.found), key=lambda x: x.rank, default=Assurance.TESTS)
+        return weakest(x.level for x in self.found)
 
     @property
     def fallen(self) -> tuple[Known, ...]:
