@@ -6,7 +6,7 @@ STAMP := $(VENV)/.gccllm-setup
 SOURCES := pyproject.toml hatch_build.py gccllm/__init__.py $(wildcard wrapper/*/*) docs/gcc-llm.1
 PYTEST_ARGS ?= -n 2
 
-.PHONY: setup setup-train test test-long check lint types imports bench demo model clean
+.PHONY: setup setup-train test test-long check lint types imports bench bench-examples demo model clean
 
 setup: $(STAMP)
 
@@ -45,6 +45,10 @@ bench: $(STAMP)
 
 demo: $(STAMP)
 	$(BIN)/python scripts/demo.py
+
+# All examples, with each proposer alone and all together: the table in README.md.
+bench-examples: $(STAMP)
+	$(BIN)/python scripts/demo.py --all --alone
 
 # The weights that ship, from nothing, on the CPU. Each step goes on where it was stopped, so it may be
 # interrupted; hours are those of two quiet cores. See docs/MODEL.md.

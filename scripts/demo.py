@@ -1,11 +1,11 @@
 """make demo: build the example programs with gcc-llm and show what came of it.
 
-Each program is built four times, from an empty store: with the embedded model alone, the templates
-(idioms) alone, other compilers' code alone, and all together, as gcc-llm does by default. Every
-figure in the table was measured in this very run: speedups over gcc -O3 are medians of interleaved
-pairs with their 95% interval, and the control is gcc's program against a copy of itself in the same
-pairs (what noise alone is worth). The assurance is what examining each rewrite came to (see
-docs/ASSURANCE.md).
+Each program is built as a user would build it, from an empty store: the embedded model, the
+templates (idioms) and other compilers' code are asked, as gcc-llm does by default; --alone asks
+each of them alone, too. Every figure in the table was measured in this very run: speedups over
+gcc -O3 are medians of interleaved pairs with their 95% interval, and the control is gcc's program
+against a copy of itself in the same pairs (what noise alone is worth). The assurance is what
+examining each rewrite came to (see docs/ASSURANCE.md). Programs and store stay in build/demo.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ import os
 import shutil
 import subprocess
 import sys
-import tempfile
 import time
 from collections import Counter
 from collections.abc import Sequence
@@ -30,8 +29,8 @@ from gccllm.judge.statistics import geometric_mean
 
 ROOT = Path(__file__).resolve().parent.parent
 OPTIMIZED = ("optimized", "applied")
-
-
+SHORT = ("popcount", "strhash", "primes", "collatz", "quickselect", "closest", "digits", "floyd")
+"""what is built unless other names or --all are given: a few minutes"""
 ALONE = ("model", "idioms", "compilers")
 TOGETHER = ",".join(ALONE)
 Report = dict[str, Any]
@@ -57,6 +56,15 @@ def build(
         str(out),
     ]
     subprocess.run(command, check=True)
+
+
+def told(report: Report) -> str:
+    """What came of one build, in a line."""
+    if report["outcome"] not in OPTIMIZED:
+        return f"left as gcc made it: {report['reason']}"
+    won = [x for x in report["functions"] if x["verdict"] == "accepted"]
+    names = "; ".join(f"{x['proposer']}: {x['label']}" for x in won)
+    return f"{report['speedup']:.2f} times as fast, {report['assurance']} ({names})"
 
 
 def short(report: Report) -> str:
@@ -101,45 +109,48 @@ def summary(name: str, reports: Sequence[Report]) -> str:
 def main() -> int:
     """Build, print, and exit 1 if a program was not built or fails its recordings."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("programs", nargs="*", help="names of examples [default: all]")
+    parser.add_argument("programs", nargs="*", help="names of examples [default: some]")
+    parser.add_argument("--all", action="store_true", help="all examples: about ten minutes")
+    parser.add_argument(
+        "--alone", action="store_true", help="each proposer alone, too: takes four times as long"
+    )
     parser.add_argument("--isa", default="native", choices=["target", "native"])
     parser.add_argument("--budget", default=60.0, type=float, help="seconds a build")
     parser.add_argument("--assurance", default="fuzzed", help="what a rewrite needs")
-    parser.add_argument("--proposers", help="this list only, not each alone and all together")
+    parser.add_argument("--proposers", default=TOGETHER, help="who is asked")
     parser.add_argument("--model", default="mini")
     parser.add_argument("--json", type=Path, help="also write all reports here")
-    parser.add_argument("--store", type=Path, help="keep the rewrites below here [default: none]")
+    parser.add_argument("--out", type=Path, default=ROOT / "build" / "demo", help="made anew")
     arguments = parser.parse_args()
-    console = Console(width=None if sys.stdout.isatty() else 160)
+    console = Console(width=None if sys.stdout.isatty() else 160, highlight=False)
     sources = sorted((ROOT / "examples").glob("*.c"))
-    chosen = [x for x in sources if not arguments.programs or x.stem in arguments.programs]
-    last = arguments.proposers or TOGETHER
-    alone = () if arguments.proposers else ALONE
+    names = arguments.programs or ([x.stem for x in sources] if arguments.all else SHORT)
+    unknown = sorted(set(names) - {x.stem for x in sources})
+    if unknown:
+        parser.error(f"no such example: {', '.join(unknown)}")
+    chosen = [x for x in sources if x.stem in names]
+    last = arguments.proposers
+    alone = ALONE if arguments.alone else ()
     started = time.monotonic()
     reports: dict[str, dict[str, Report]] = {}
-    with tempfile.TemporaryDirectory(prefix="gccllm-demo-") as temporary:
-        folder = Path(temporary)
-        stores = arguments.store or folder / "stores"
-        # Programs are built from a copy, as a user's would be, with the recordings beside them.
-        shutil.copytree(ROOT / "examples", folder / "examples")
-        for number, source in enumerate(chosen, 1):
-            reports[source.stem] = {}
-            for proposers in (*alone, last):
-                # What one list found must not be there for the next to apply.
-                os.environ["GCCLLM_STORE"] = str(stores / proposers.replace(",", "-"))
-                report = folder / f"{source.stem}.json"
-                told = f"{number}/{len(chosen)} gcc-llm -O3 {source.name}, {proposers}"
-                console.print(f"[dim]{told}[/dim]")
-                build(
-                    folder / "examples" / source.name,
-                    folder / source.stem,
-                    report,
-                    proposers,
-                    arguments,
-                )
-                reports[source.stem][proposers] = json.loads(report.read_text())
+    out = arguments.out
+    shutil.rmtree(out, ignore_errors=True)
+    # Programs are built from a copy, as a user's would be, with the recordings beside them.
+    shutil.copytree(ROOT / "examples", out)
+    for number, source in enumerate(chosen, 1):
+        reports[source.stem] = {}
+        for proposers in (*alone, last):
+            # What one list found must not be there for the next to apply.
+            os.environ["GCCLLM_STORE"] = str(store := out / f"store-{proposers.replace(',', '-')}")
+            began = time.monotonic()
+            asked = f", {proposers} alone" if proposers in alone else ""
+            console.print(f"[dim]{number}/{len(chosen)}[/dim] gcc-llm -O3 {source.name}{asked} …")
+            report = out / f"{source.stem}.json"
+            build(out / source.name, out / source.stem, report, proposers, arguments)
+            found = reports[source.stem][proposers] = json.loads(report.read_text())
+            console.print(f"    {told(found)}, {time.monotonic() - began:.0f} s")
     table = Table(
-        "program", *(f"{x} alone" for x in alone), "together" if alone else last, "control",
+        "program", *(f"{x} alone" for x in alone), "together" if alone else "speedup", "control",
         "assurance", "what won", "verdicts on candidates",
         title=f"speedup over gcc -O3, -fllm-isa={arguments.isa}",
     )  # fmt: skip
@@ -151,6 +162,10 @@ def main() -> int:
     console.print(f"{time.monotonic() - started:.0f} s")
     if arguments.json:
         arguments.json.write_text(json.dumps(reports, indent=1) + "\n")
+    won = [x for x in reports if reports[x][last]["outcome"] in OPTIMIZED]
+    if won:
+        explain = Path(sys.executable).parent / "gccllm"
+        console.print(f"see a rewrite: GCCLLM_STORE={store} {explain} explain {out / won[0]}")
     return 0
 
 

@@ -83,6 +83,15 @@ class Batch:
         causal = torch.ones(length, length, dtype=torch.bool, device=same.device).tril()
         return (same & causal)[:, None]
 
+    def sizes(self) -> list[int]:
+        """The tokens of each pair and each row's padding, in order; they add up to R × T."""
+        import torch
+
+        marked = self.pieces + (self.pieces.shape[1] + 1) * torch.arange(
+            len(self.pieces), device=self.pieces.device
+        ).unsqueeze(1)
+        return list(torch.unique_consecutive(marked.flatten(), return_counts=True)[1].tolist())
+
     def to(self, device: str) -> Batch:
         return Batch(
             self.tokens.to(device),

@@ -1,10 +1,11 @@
 """Supervised training of the embedded model: pairs in, a model folder out, top to bottom.
 
-Plain next-token training: AdamW, warm-up and cosine, gradients clipped, packed rows (see
-:mod:`trainer.packing`), loss on answers only unless ``prompt_weight`` says otherwise. What differs
-from the usual recipe: the schedule runs over the share of the budget that is spent, whether that
-is steps, tokens or hours; validation counts exact answers without generating any, because a greedy
-answer is exactly right if and only if every token of it is the most likely one after those before.
+Plain next-token training: Muon (:mod:`trainer.optimiser`), warm-up and cosine, gradients clipped,
+packed rows (:mod:`trainer.packing`), loss on answers only unless ``prompt_weight`` says otherwise.
+What differs from the usual recipe: the schedule runs over the share of the budget that is spent,
+whether that is steps, tokens or hours; validation counts exact answers without generating any,
+because a greedy answer is exactly right if and only if every token of it is the most likely one
+after those before.
 
 The folder ``out``: ``checkpoint.pt`` (everything needed to go on), ``metrics.jsonl``,
 ``tensorboard/``, ``curve.png`` and, at the end, ``model/``. The same command goes on where the
@@ -25,9 +26,11 @@ from typing import Any
 
 from gccllm.errors import GccllmError, UsageError
 from trainer import tokenizer as tokenizers
+from trainer.attention import use_packed, uses_packed
 from trainer.folders import replace_file
 from trainer.metrics import Metrics
 from trainer.model import create, load_model, parameters, save_model, size_of
+from trainer.optimiser import Optimiser
 from trainer.packing import Batch, Encoded, Position, batches, collate, digest, encode_pairs
 from trainer.pairs import SPLITS, read_pairs
 from trainer.plots import learning_curve
@@ -36,8 +39,7 @@ from trainer.recasting import recasting
 __all__ = ["Budget", "Settings", "Spent", "answer_loss", "schedule", "train", "validate"]
 
 CHECKPOINT = "checkpoint.pt"
-_FORMAT = 1
-_BETAS = (0.9, 0.95)
+_FORMAT = 2
 _ROUND = 512
 _LEAST = 0.05
 """the learning rate at the schedule's ends, as a share of its peak"""
@@ -139,19 +141,14 @@ def train(
     held = _held_samples(settings, tokenizer, length)
     say(f"{len(data)} pairs, {sum(map(len, data))} tokens; {dropped} too long, left out")
 
-    # Model and optimiser. Embeddings and vectors (norms, biases) are not decayed.
     model = load_model(settings.init) if settings.init else create(size, tokenizer, settings.seed)
     if model.config.vocab_size != len(tokenizer):
         raise UsageError(f"{settings.init} was made with another tokeniser")
     model = model.to(device).train()
-    matrices = [x for n, x in model.named_parameters() if x.ndim == 2 and "embed" not in n]
-    others = [x for n, x in model.named_parameters() if x.ndim != 2 or "embed" in n]
-    groups = [
-        {"params": matrices, "weight_decay": settings.weight_decay},
-        {"params": others, "weight_decay": 0.0},
-    ]
+    if device == "cpu":
+        use_packed(model)
+    optimiser = Optimiser(model, weight_decay=settings.weight_decay)
     peak = settings.learning_rate or size.learning_rate
-    optimiser = torch.optim.AdamW(groups, lr=peak, betas=_BETAS, fused=True)
     torch.manual_seed(settings.seed)
     say(f"{parameters(model)} weights on {device}, {settings.precision}")
 
@@ -181,16 +178,13 @@ def train(
         while settings.budget.share(spent) < 1 and not halted:
             share = settings.budget.share(spent)
             rate = peak * schedule(share, settings.warmup)
-            for group in optimiser.param_groups:
-                group["lr"] = rate
             batch, position = next(stream)
             loss = answer_loss(model, batch.to(device), settings.precision)
             loss.backward()
             norm = float(torch.nn.utils.clip_grad_norm_(model.parameters(), settings.clip))
             if not math.isfinite(norm):
                 raise GccllmError(f"step {spent.steps + 1}: the loss is not a number; lower --lr")
-            optimiser.step()
-            optimiser.zero_grad(set_to_none=True)
+            optimiser.step(rate)
             now = before + time.monotonic() - started
             row: dict[str, float] = {
                 "loss": float(loss.detach()),
@@ -273,12 +267,14 @@ def _logits(model: Any, batch: Batch, precision: str) -> Any:
     import torch
 
     kind = str(batch.tokens.device.type)
+    packed = uses_packed(model)
+    apart = {"piece_sizes": batch.sizes()} if packed else {"attention_mask": batch.mask()}
     with torch.autocast(kind, dtype=torch.bfloat16, enabled=precision == "bf16"):
         hidden = model.model(
             input_ids=batch.tokens,
-            attention_mask=batch.mask(),
             position_ids=batch.positions,
             use_cache=False,
+            **apart,
         ).last_hidden_state
         chosen = (batch.weights > 0).flatten().nonzero().squeeze(1)
         # Padded: for every new size oneDNN generates code, which takes its time, and keeps it.
@@ -319,7 +315,7 @@ def _save(
     path: Path,
     fingerprint: Mapping[str, str],
     model: Any,
-    optimiser: Any,
+    optimiser: Optimiser,
     spent: Spent,
     position: Position,
 ) -> None:
@@ -338,7 +334,7 @@ def _save(
 
 
 def _resume(
-    path: Path, fingerprint: Mapping[str, str], model: Any, optimiser: Any
+    path: Path, fingerprint: Mapping[str, str], model: Any, optimiser: Optimiser
 ) -> tuple[Spent, Position]:
     import torch
 

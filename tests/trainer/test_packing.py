@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from trainer.attention import use_packed
 from trainer.packing import Position, batches, collate, digest, encode_pairs
 from trainer.pairs import read_pairs
 
@@ -67,8 +68,10 @@ def test_a_place_is_all_that_is_needed_to_go_on(tokenizer: Any, data: Path) -> N
         assert bool((again.tokens == course[at + 1][0].tokens).all())
 
 
-def test_packed_pairs_are_as_alone(tokenizer: Any, data: Path) -> None:
-    """Logits in a packed row equal those of each pair in a plain call of the model."""
+@pytest.mark.parametrize("by_pairs", [False, True])
+def test_packed_pairs_are_as_alone(tokenizer: Any, data: Path, by_pairs: bool) -> None:
+    """Logits in a packed row equal those of each pair in a plain call of the model, whether a mask
+    or attention a pair at a time keeps them apart."""
     import torch
 
     from trainer.model import create, size_of
@@ -78,15 +81,29 @@ def test_packed_pairs_are_as_alone(tokenizer: Any, data: Path) -> None:
     packed = [encoded[:2], encoded[2:3]]
     batch = collate(packed, LENGTH, 0.0)
     with torch.inference_mode():
-        together = model(
-            input_ids=batch.tokens, attention_mask=batch.mask(), position_ids=batch.positions
-        ).logits
+        alone = [
+            [model(torch.from_numpy(x.tokens.astype("int64"))[None]).logits[0] for x in pairs]
+            for pairs in packed
+        ]
+        if by_pairs:
+            use_packed(model)
+        apart = {"piece_sizes": batch.sizes()} if by_pairs else {"attention_mask": batch.mask()}
+        together = model(input_ids=batch.tokens, position_ids=batch.positions, **apart).logits
         for row, pairs in enumerate(packed):
-            for number, pair in enumerate(pairs):
-                alone = model(torch.from_numpy(pair.tokens.astype("int64"))[None]).logits[0]
+            for number in range(len(pairs)):
                 assert torch.allclose(
-                    together[row][batch.pieces[row] == number], alone, atol=1e-5, rtol=1e-4
+                    together[row][batch.pieces[row] == number],
+                    alone[row][number],
+                    atol=1e-5,
+                    rtol=1e-4,
                 )
+
+
+def test_sizes_are_those_of_pairs_and_padding(tokenizer: Any, data: Path) -> None:
+    encoded, _ = encode_pairs(tokenizer, read_pairs(data), LENGTH // 2)
+    first, second, third = (len(x) for x in encoded[:3])
+    batch = collate([encoded[:2], encoded[2:3]], LENGTH, 0.0)
+    assert batch.sizes() == [first, second, LENGTH - first - second, third, LENGTH - third]
 
 
 @pytest.mark.parametrize("prompt_weight", [0.0, 0.25])
