@@ -6,7 +6,7 @@ STAMP := $(VENV)/.gccllm-setup
 SOURCES := pyproject.toml hatch_build.py gccllm/__init__.py $(wildcard wrapper/*/*) docs/gcc-llm.1
 PYTEST_ARGS ?= -n 2
 
-.PHONY: setup setup-train test test-long check lint types imports bench bench-examples demo model clean
+.PHONY: setup setup-train test test-long test-train check lint types imports bench bench-examples bench-projects demo model clean
 
 setup: $(STAMP)
 
@@ -26,6 +26,11 @@ test: $(STAMP)
 test-long: $(STAMP)
 	$(BIN)/python -m pytest -q -m long $(PYTEST_ARGS)
 
+# Training, with torch, verl and Ray: supervised, PPO and GRPO for real on the CPU; what `make test` leaves out
+# where they are not installed.
+test-train: setup-train
+	$(BIN)/python -m pytest -q tests/trainer tests/proposers/test_local.py $(PYTEST_ARGS)
+
 check: lint types imports
 
 lint: $(STAMP)
@@ -42,6 +47,7 @@ bench: $(STAMP)
 	$(BIN)/python -m bench.overhead
 	$(BIN)/python -m bench.control --trials 200
 	$(BIN)/python -m bench.model
+	$(BIN)/python -m bench.dispatch
 
 demo: $(STAMP)
 	$(BIN)/python scripts/demo.py
@@ -49,6 +55,10 @@ demo: $(STAMP)
 # All examples, with each proposer alone and all together: the table in README.md.
 bench-examples: $(STAMP)
 	$(BIN)/python scripts/demo.py --all --alone
+
+# Six Debian packages, each built ten ways: hours on a quiet machine. PROJECTS="lua zlib" does those alone.
+bench-projects: $(STAMP)
+	$(BIN)/python -m bench.projects --write docs/results-projects.md $(PROJECTS)
 
 # The weights that ship, from nothing, on the CPU. Each step goes on where it was stopped, so it may be
 # interrupted; hours are those of two quiet cores. See docs/MODEL.md.

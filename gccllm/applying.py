@@ -6,7 +6,7 @@ one asks the store, and where the text is not the very same (other debug options
 rewritten functions into it anew, with all the rules that hold for splicing.
 
 The context is everything beside the text that decides: which compiler, which instruction set, for
-native which CPU, and how sure a rewrite has to be.
+native and dispatch which CPU, and how sure a rewrite has to be.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def apply_rewrite(out: str, print_in_hex: str, command: list[str]) -> str:
 
 
 def context(environment: dict[str, str] | os._Environ[str], command: list[str]) -> str:
-    """Compiler, instruction set, (for native) CPU and assurance, as one line."""
+    """Compiler, instruction set, CPU (where it counts) and assurance, as one line."""
     cc1 = command[0] if command else ""
     try:
         state = os.stat(cc1)
@@ -63,7 +63,7 @@ def context(environment: dict[str, str] | os._Environ[str], command: list[str]) 
 
 
 def _cpu(mode: str) -> str:
-    if mode != "native":
+    if mode == "target":
         return ""
     import re
 
@@ -116,7 +116,7 @@ def _slow(print_in_hex: str, baseline: bytes) -> bytes | str:
     from gccllm.assurance.levels import Assurance, sure_enough
     from gccllm.settings import Settings
     from gccllm.store import Store, UnitKey
-    from gccllm.toolchain import Toolchain, collect_options
+    from gccllm.toolchain import Toolchain, assembler_options, collect_options
 
     settings = Settings.from_environment()
     toolchain = Toolchain(os.environ.get("COLLECT_GCC"))
@@ -129,12 +129,24 @@ def _slow(print_in_hex: str, baseline: bytes) -> bytes | str:
         return "apply:no-rewrite"
     if not sure_enough(found.assurance, Assurance(settings.assurance)):
         return "apply:too-weak"
-    if found.baseline == text:
-        return found.text.encode("utf-8", "surrogateescape")
-    from gccllm.asm.splice import Refusal, splice
-    from gccllm.asm.unit import parse
+    new = found.text
+    if found.baseline != text:
+        from gccllm.asm.splice import Refusal, splice
+        from gccllm.asm.unit import parse
 
-    done = splice(parse(text), parse(found.text), found.functions, tag=print_in_hex[:8])
-    if isinstance(done, Refusal):
-        return "apply:no-rewrite"
-    return done.text.encode("utf-8", "surrogateescape")
+        done = splice(parse(text), parse(found.text), found.functions, tag=print_in_hex[:8])
+        if isinstance(done, Refusal):
+            return "apply:no-rewrite"
+        new = done.text
+    if isa.checked:
+        from gccllm.asm.carry import Frame
+        from gccllm.judge.placing import placed_alone
+
+        options = collect_options(os.environ)
+        more = tuple(f"-Wa,{x}" for x in assembler_options(os.environ))
+        frame = Frame(found.unit, text, "", "", "", (*options, *more), "", "")
+        ships = placed_alone(toolchain, frame, new, isa)
+        if ships is None:
+            return "apply:not-placed"
+        new = ships
+    return new.encode("utf-8", "surrogateescape")

@@ -11,7 +11,9 @@ import typer
 from gccllm import __version__
 from gccllm.commands.doctor import doctor
 from gccllm.commands.explain import explain
+from gccllm.commands.lane import lane
 from gccllm.commands.lock import lock
+from gccllm.commands.optimize import optimize
 from gccllm.commands.record import record
 from gccllm.commands.serve import serve
 from gccllm.commands.stats import stats
@@ -28,11 +30,13 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 app.command()(record)
+app.command()(optimize)
 app.command()(explain)
 app.command()(stats)
 app.command()(lock)
 app.command()(doctor)
 app.command()(serve)
+app.command()(lane)
 app.add_typer(store_app, name="store")
 
 
@@ -55,6 +59,7 @@ def options(
       gccllm doctor                          is this machine fit?
       gccllm record -- ./prog 10 < input     make tests, in prog.tests
       gcc-llm -O3 prog.c -o prog             build with them, faster
+      gccllm optimize --workload CMD ./prog  search for longer
       gccllm explain ./prog                  what was tried, and why it fell
       gccllm lock ./prog                     keep what was accepted, as a file
     """

@@ -14,6 +14,7 @@ from gccllm.assurance.levels import Assurance
 from gccllm.errors import GccllmError, StoreError, UsageError
 from gccllm.events import count_event
 from gccllm.lanes import lane
+from gccllm.links import note_link
 from gccllm.lockfile import CHECKED, LockFile, read_lock
 from gccllm.locking.judging import Court, leave
 from gccllm.locking.program import build_locked, matches
@@ -93,6 +94,12 @@ def _optimize(
                 record.outcome = Outcome.PASSTHROUGH
                 record.detail += "; those compiled with a lock file have its rewrites already"
             return record
+        if not check:
+            note_link(program.output, argv, Path.cwd())
+        if "-shared" in argv or os.environ.get("GCCLLM_LINKS_ONLY"):
+            record.outcome, record.reason = Outcome.PASSTHROUGH, "noted"
+            record.detail = "kept for gccllm optimize"
+            return record
         if locked is not None and not check:
             return _lock(program, locked, settings, record, scratch, shown.say)
         tests = _tests(program, settings)
@@ -157,8 +164,8 @@ def _lock(
     for line in locked.damaged:
         count_event("lock:damaged")
         say(f"{settings.lock}: {line}")
-    found = matches(locked, program, Assurance(settings.lock_assurance))
-    built = build_locked(program, found, record, scratch, count_event, say)
+    found = matches(locked, program, Assurance(settings.lock_assurance), settings.isa)
+    built = build_locked(program, found, settings.isa, record, scratch, count_event, say)
     return _install(program, Optimized(record, built))
 
 

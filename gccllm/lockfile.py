@@ -6,7 +6,7 @@
       functions  NAME…        what it replaces in the unit
       program    NAME         that it was judged in
       compiler   VERSION      of the baseline, as gcc prints it, and its machine
-      isa        MODE         target or native: see the option -fllm-isa
+      isa        MODE         of the build that found it: see the option -fllm-isa
       needs      FEATURE…     of the processor, beyond every x86-64
       imports    NAME…        functions of libraries that gcc's version of the unit does not call
       baseline   SHA256       of the unit without debug information and label numbers
@@ -34,6 +34,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gccllm.errors import LockError
+from gccllm.settings import ISA_MODES
 from gccllm.types import Speedup
 
 __all__ = ["CHECKED", "LockFile", "Locked", "read_lock", "render", "understand"]
@@ -55,7 +56,6 @@ _TAG = re.compile(r"[0-9a-f]{8}x{0,8}")
 _NAME = re.compile(r"[A-Za-z_$][\w.$]*", re.ASCII)
 _FEATURE = re.compile(r"[A-Z0-9_]+")
 _DIGEST = re.compile(r"[0-9a-f]{64}")
-_ISA = ("target", "native")
 
 
 @dataclass(frozen=True)
@@ -220,7 +220,7 @@ def _parsed(block: Sequence[str]) -> Locked:
         functions=_words(values, "functions", _NAME),
         program=values.get("program", ""),
         compiler=values["compiler"],
-        isa=_one_of(values, "isa", _ISA),
+        isa=_one_of(values, "isa", ISA_MODES),
         needs=frozenset(_words(values, "needs", _FEATURE)),
         imports=frozenset(_words(values, "imports", _NAME)),
         baseline=_words(values, "baseline", _DIGEST)[0],

@@ -96,28 +96,13 @@ class Optimizer:
 
     def run(self, shipped: Path) -> Optimized:
         """Optimise; ``shipped`` is the executable that gcc made. Our own faults raise."""
-        isas = {
-            name: self.program.toolchain.isa(self.settings.isa, frame.options)
-            for name, frame in self.program.units.items()
-        }
-        self.record.isa = ",".join(sorted({x.name for x in isas.values()}))
-        judge = Judge(
-            self.program,
-            self.recording,
-            self.sandbox,
-            isas,
-            scratch=self.scratch,
-            core=self.core,
-            expired=lambda: time.monotonic() > self.search_deadline,
-        )
+        isas = self._isas()
+        judge = self._judge(isas)
         failed = judge.check_baseline(shipped)
         if failed is not None:
             reason = str(failed.evidence.get("reason", "baseline-unjudged"))
             return self._end(Outcome.FALLBACK, reason, failed.detail)
-        keys = {
-            name: UnitKey(unit_key(frame.assembly), self.compiler.digest, isas[name].name)
-            for name, frame in self.program.units.items()
-        }
+        keys = self._keys(isas)
         search_key = self._search_key(keys)
         known = self._known(judge, keys, search_key)
         if known is not None:
@@ -134,14 +119,47 @@ class Optimizer:
         self.record.functions += function_records(hot, self._seen, found)
         if found is None:
             return self._nothing(search, conclusion.fallen, search_key)
+        return self._accept(found, keys, search_key)
+
+    def _isas(self) -> dict[str, Isa]:
+        """What the code of each unit may use."""
+        isas = {
+            name: self.program.toolchain.isa(self.settings.isa, frame.options)
+            for name, frame in self.program.units.items()
+        }
+        self.record.isa = ",".join(sorted({x.name for x in isas.values()}))
+        return isas
+
+    def _judge(self, isas: Mapping[str, Isa]) -> Judge:
+        return Judge(
+            self.program,
+            self.recording,
+            self.sandbox,
+            isas,
+            scratch=self.scratch,
+            core=self.core,
+            expired=lambda: time.monotonic() > self.search_deadline,
+        )
+
+    def _keys(self, isas: Mapping[str, Isa]) -> dict[str, UnitKey]:
+        return {
+            name: UnitKey(unit_key(frame.assembly), self.compiler.digest, isas[name].name)
+            for name, frame in self.program.units.items()
+        }
+
+    def _accept(self, found: Found, keys: Mapping[str, UnitKey], search_key: str) -> Optimized:
+        """What was found is kept, and the record says so."""
         self._keep(found, keys, search_key)
-        self.record.assurance = found.climbed.level.value
-        self.record.speedup = found.verdict.speedup
-        self.record.control = speedup(found.control_ratios)
-        self.record.baseline_seconds = found.baseline_seconds
-        self.record.optimized_seconds = found.optimized_seconds
+        self._note_accepted(found)
         done = self._end(Outcome.OPTIMIZED, "", f"{found.trial.label}: {found.verdict.detail}")
         return replace(done, executable=found.trial.admitted.build.executable)
+
+    def _note_accepted(self, found: Found) -> None:
+        self.record.assurance = found.climbed.level.value
+        self.record.speedup = found.verdict.speedup
+        self.record.control = speedup(found.control_ratios) if found.control_ratios else None
+        self.record.baseline_seconds = found.baseline_seconds
+        self.record.optimized_seconds = found.optimized_seconds
 
     def _ladder(self, judge: Judge, tasks: Sequence[Task]) -> Ladder:
         scratch = self.scratch / "ladder"

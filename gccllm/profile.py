@@ -8,9 +8,11 @@ for the function it is in, as it has to here.
 from __future__ import annotations
 
 import bisect
+import copy
 import struct
+import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from gccllm import process
@@ -19,12 +21,13 @@ from gccllm.asm.elf_format import PT_LOAD, STT_FUNC
 from gccllm.program import BuildStep, Program
 from gccllm.types import HotFunction
 
-__all__ = ["FunctionMap", "hot_functions", "profiled_build"]
+__all__ = ["FunctionMap", "hot_functions", "profiled_build", "samples_of"]
 
 SAMPLER = Path(__file__).with_name("profile_sampler.c")
 LEAST_SHARE = 0.02
 ENOUGH_SAMPLES = 200
-MOST_ROUNDS = 12
+MOST_ROUNDS = 60
+MOST_SECONDS = 3.0
 
 RunProfiled = Callable[[int], bytes]
 """Run one case of the profiled program; what it left on descriptor 3."""
@@ -60,18 +63,26 @@ def _function_spans(executable: Path) -> dict[int, tuple[int, str]]:
     return {x.value - start: (x.size, x.name) for x in symbols if x.kind == STT_FUNC and x.size}
 
 
-def profiled_build(program: Program, out: Path) -> Path | BuildStep:
-    """The baseline with the sampler linked in."""
+def profiled_build(
+    program: Program, out: Path, replaced: Mapping[str, str] | None = None
+) -> Path | BuildStep:
+    """The baseline, or the program with other texts of some units, with the sampler linked in."""
     sampler = out.with_suffix(".sampler.o")
     argv = [program.toolchain.cc, "-O2", "-fPIC", "-c", str(SAMPLER), "-o", str(sampler)]
     done = process.run(argv, timeout=30.0)
     if not done.ok:
         return BuildStep("assemble", done.error_line())
-    stripping = [x for x in program.argv if x in ("-s", "--strip-all", "-S")]
-    if stripping:
-        return BuildStep("link", "the program is linked stripped, so it has no names to sample by")
-    built = program.build({}, out, extra=[str(sampler)])
+    named = copy.copy(program)
+    # A stripped program has no names to sample by; -g is what ld ignores.
+    named.argv = ["-g" if x in ("-s", "--strip-all", "-S") else x for x in program.argv]
+    built = named.build(replaced or {}, out, extra=[str(sampler)])
     return built if isinstance(built, BuildStep) else built.executable
+
+
+def samples_of(data: bytes) -> tuple[int, ...]:
+    """The addresses that the sampler left on descriptor 3."""
+    count = len(data) // 8
+    return struct.unpack(f"<{count}Q", data[: count * 8])
 
 
 def hot_functions(
@@ -79,16 +90,15 @@ def hot_functions(
 ) -> tuple[list[HotFunction], int]:
     """Functions with at least 2% of the samples, hottest first, and how many samples there were.
 
-    ``cases`` are run in turn until there are enough samples (or rounds).
+    ``cases`` are run in turn until there are enough samples, or rounds, or seconds.
     """
     names = FunctionMap(executable)
     seen: Counter[str] = Counter()
+    until = time.monotonic() + MOST_SECONDS
     for _ in range(MOST_ROUNDS):
         for case in cases:
-            data = run(case)
-            count = len(data) // 8
-            seen.update(names.name(x) for x in struct.unpack(f"<{count}Q", data[: count * 8]))
-        if seen.total() >= ENOUGH_SAMPLES:
+            seen.update(names.name(x) for x in samples_of(run(case)))
+        if seen.total() >= ENOUGH_SAMPLES or time.monotonic() > until:
             break
     total = seen.total()
     hot = [

@@ -18,7 +18,7 @@ from gccllm.asm.carry import SECTION, Frame, read_object
 from gccllm.errors import ToolchainError
 from gccllm.toolchain import Toolchain
 
-__all__ = ["Build", "BuildStep", "Program"]
+__all__ = ["Build", "BuildStep", "Program", "one_unit"]
 
 LINK_LIMITS = process.Limits(cpu_seconds=60, file_size=1 << 30)
 LINK_TIMEOUT = 60.0
@@ -240,6 +240,13 @@ class Program:
         if not done.ok:
             raise ToolchainError(f"ar can't rebuild {original}: {done.error_line()}")
         return out
+
+
+def one_unit(toolchain: Toolchain, frame: Frame, scratch: Path) -> Program:
+    """A program of one unit and no link: enough to assemble and to splice."""
+    program = Program(toolchain, (), scratch, scratch)
+    program.units[frame.unit] = frame
+    return program
 
 
 def _is_archive(path: Path) -> bool:

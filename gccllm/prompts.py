@@ -176,11 +176,12 @@ def _clip(text: str, width: int) -> str:
 
 
 def conversation(
-    c_source: str, assembly: str, earlier: tuple[Candidate, Verdict] | None = None
+    c_source: str, assembly: str | None, earlier: tuple[Candidate, Verdict] | None = None
 ) -> list[dict[str, str]]:
-    """Chat messages (role, content): the paper's prompt alone, or followed by one earlier answer
-    and what the judge made of it."""
-    messages = [{"role": "user", "content": paper_prompt(c_source, assembly)}]
+    """Chat messages (role, content): the paper's prompt alone (without ``assembly`` the variant
+    that shows none), or followed by one earlier answer and what the judge made of it."""
+    prompt = c_only_prompt(c_source) if assembly is None else paper_prompt(c_source, assembly)
+    messages = [{"role": "user", "content": prompt}]
     if earlier is not None:
         candidate, verdict = earlier
         answer = answer_text(candidate.text) if candidate.text else "```assembly\n```"

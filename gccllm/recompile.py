@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -37,15 +38,17 @@ def recompile(
     toolchain = program.toolchain
     compiling = [x for x in options.compiler if not x.startswith("-g")]
     before = [*options.preprocessor, *options.compiler]
-    if not toolchain.preprocess(path, before, Path(frame.directory), preprocessed):
-        return text, None
     again = scratch / "again.s"
-    if not toolchain.emit(preprocessed, compiling, again).ok:
-        return text, None
+    # By which of its names it was compiled shows where __FILE__ is used, as by assert.
+    for name in dict.fromkeys((Path(os.path.relpath(path, frame.directory)), path)):
+        if not toolchain.preprocess(name, before, Path(frame.directory), preprocessed):
+            return text, None
+        if not toolchain.emit(preprocessed, compiling, again).ok:
+            return text, None
+        emitted = again.read_text(errors="surrogateescape")
+        if unit_key(emitted) == unit_key(frame.assembly) or same_code(emitted, frame.assembly):
+            return text, CompileSpec(toolchain.cc, preprocessed, tuple(compiling))
     # A header may have changed, or a file of -D's may be gone: then variants would be
     # variants of something else.
-    emitted = again.read_text(errors="surrogateescape")
-    if unit_key(emitted) != unit_key(frame.assembly) and not same_code(emitted, frame.assembly):
-        say(f"{unit}: compiling {path} again gives other code; going without compilers")
-        return text, None
-    return text, CompileSpec(toolchain.cc, preprocessed, tuple(compiling))
+    say(f"{unit}: compiling {path} again gives other code; going without compilers")
+    return text, None

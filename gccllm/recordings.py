@@ -5,6 +5,7 @@ A recording is a folder of cases. A case NAME is
     NAME.in        stdin (absent: empty)
     NAME.out       expected stdout, byte for byte
     NAME.args      arguments, one a line
+    NAME.env       variables of the environment, NAME=VALUE, one a line
     NAME.exit      expected exit status; negative: killed by that signal (absent: 0)
     NAME.err       expected stderr (absent: not compared)
     NAME.files/    files that lie in the working folder at the start
@@ -16,7 +17,7 @@ from __future__ import annotations
 import hashlib
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -57,6 +58,8 @@ class Recording:
         total = hashlib.sha256()
         for case in self.cases:
             parts: list[bytes] = [case.name.encode(), repr(case.given.args).encode()]
+            if case.given.environment:
+                parts.append(repr(case.given.environment).encode())
             parts.append(case.given.stdin.read_bytes() if case.given.stdin else b"")
             parts += [case.expected.stdout, str(case.expected.exit_status).encode()]
             parts.append(case.expected.stderr if case.expected.stderr is not None else b"-")
@@ -98,6 +101,7 @@ def _load_case(folder: Path, name: str) -> Case:
         args=_lines(arguments) if arguments else (),
         stdin=part("in"),
         files=part("files"),
+        environment=_variables(part("env")),
     )
     expected = Expected(
         stdout=(folder / f"{name}.out").read_bytes(),
@@ -108,20 +112,35 @@ def _load_case(folder: Path, name: str) -> Case:
     return Case(name, given, expected)
 
 
+def _variables(path: Path | None) -> tuple[tuple[str, str], ...]:
+    pairs = [x.partition("=") for x in _lines(path)] if path else []
+    if any(not name or not equals for name, equals, _ in pairs):
+        raise RecordingError(f"{path} must hold NAME=VALUE, one a line")
+    return tuple((name, value) for name, _, value in pairs)
+
+
 def save_case(
-    folder: Path, name: str, stdin: bytes, args: tuple[str, ...], expected: Expected
+    folder: Path,
+    name: str,
+    stdin: bytes,
+    args: tuple[str, ...],
+    expected: Expected,
+    environment: tuple[tuple[str, str], ...] = (),
 ) -> Path:
     """Write one case; returns the path of its NAME.out. Raises RecordingError."""
     if not re.fullmatch(r"[\w.+-]+", name):
         raise RecordingError(f"'{name}' is no good name for a case: letters, digits, . _ + - only")
     if any("\n" in x for x in args):
         raise RecordingError("an argument with a line break in it can't be recorded")
+    if any("\n" in value for _, value in environment):
+        raise RecordingError("a variable with a line break in it can't be recorded")
     try:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / f"{name}.in").write_bytes(stdin)
         if args:
-            lines = "".join(f"{x}\n" for x in args)
-            (folder / f"{name}.args").write_bytes(lines.encode("utf-8", "surrogateescape"))
+            _write_lines(folder / f"{name}.args", args)
+        if environment:
+            _write_lines(folder / f"{name}.env", [f"{x}={value}" for x, value in environment])
         if expected.exit_status:
             (folder / f"{name}.exit").write_text(f"{expected.exit_status}\n")
         if expected.stderr:
@@ -163,6 +182,11 @@ def _foreign_pairs(source: Path) -> Iterator[tuple[str, Path, Path]]:
             if expected.is_file():
                 yield given.stem, given, expected
                 break
+
+
+def _write_lines(path: Path, lines: Sequence[str]) -> None:
+    text = "".join(f"{x}\n" for x in lines)
+    path.write_bytes(text.encode("utf-8", "surrogateescape"))
 
 
 def _lines(path: Path) -> tuple[str, ...]:

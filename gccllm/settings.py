@@ -9,11 +9,18 @@ from pathlib import Path
 
 from gccllm.errors import UsageError
 
-__all__ = ["ASSURANCES", "DEFAULT_ASSURANCE", "DEFAULT_MODEL", "DEFAULT_PROPOSERS", "Settings"]
+__all__ = [
+    "ASSURANCES",
+    "DEFAULT_ASSURANCE",
+    "DEFAULT_MODEL",
+    "DEFAULT_PROPOSERS",
+    "ISA_MODES",
+    "Settings",
+]
 
 DEFAULT_MODEL = "mini"
 DEFAULT_PROPOSERS = ("model", "idioms", "compilers")
-ISA_MODES = ("target", "native")
+ISA_MODES = ("target", "native", "dispatch")
 ASSURANCES = ("tests", "fuzzed", "differential", "proved")
 """the values of gccllm.assurance.levels.Assurance, weakest first"""
 DEFAULT_ASSURANCE = "fuzzed"
@@ -43,10 +50,9 @@ class Settings:
         """Read GCCLLM_* variables. Raises UsageError, naming the variable and what it takes."""
         env = os.environ if environment is None else environment
         isa = env.get("GCCLLM_ISA") or "target"
-        if isa == "dispatch":
-            raise UsageError("-fllm-isa=dispatch is not available in this version; use target")
         if isa not in ISA_MODES:
-            raise UsageError(f"GCCLLM_ISA (-fllm-isa) is '{isa}'; it takes target or native")
+            takes = ", ".join(ISA_MODES)
+            raise UsageError(f"GCCLLM_ISA (-fllm-isa) is '{isa}'; it takes {takes}")
         assurance = env.get("GCCLLM_ASSURANCE") or DEFAULT_ASSURANCE
         if assurance not in ASSURANCES:
             takes = ", ".join(ASSURANCES)

@@ -152,18 +152,26 @@ class Toolchain:
         return self._program("collect2")
 
     def isa(self, mode: str, options: Sequence[str]) -> Isa:
-        """What a rewrite may use: ``mode`` target (the user's own -m options) or native.
+        """What a rewrite may use: ``mode`` target (the user's own -m options), native, or dispatch
+        (native, and what the target does not promise only behind a check).
 
         Raises ToolchainError when gcc can't say.
         """
         machine = [x for x in options if x.startswith("-m")]
-        added = ("-march=native",) if mode == "native" else ()
-        macros = self._ask("-dM", "-E", "-x", "c", "/dev/null", *machine, *added)
-        features = features_of_macros(macros)
-        if not features:
+        added = () if mode == "target" else ("-march=native",)
+        features = self._features([*machine, *added])
+        everywhere = self._features(machine) if mode == "dispatch" else features
+        told = " ".join(sorted(features))
+        if mode == "dispatch":
+            told += " | " + " ".join(sorted(everywhere))
+        digest = hashlib.sha256(told.encode()).hexdigest()[:8]
+        return Isa(mode, f"{mode}-{digest}", features | everywhere, added, features - everywhere)
+
+    def _features(self, machine: Sequence[str]) -> frozenset[str]:
+        found = features_of_macros(self._ask("-dM", "-E", "-x", "c", "/dev/null", *machine))
+        if not found:
             raise ToolchainError(f"{self.cc} does not tell its instruction set ({machine})")
-        digest = hashlib.sha256(" ".join(sorted(features)).encode()).hexdigest()[:8]
-        return Isa(mode, f"{mode}-{digest}", features, added)
+        return found
 
     def preprocess(self, source: Path, options: Sequence[str], directory: Path, out: Path) -> bool:
         """``gcc -E`` in the folder where the unit was compiled; False when it fails now."""

@@ -132,15 +132,17 @@ class Candidate:
 class Isa:
     """Which instructions a rewrite may use.
 
-    ``mode`` is the user's word (target, native); ``name`` a stable label for keys and reports;
-    ``features`` gcc's predefined feature macros without underscores ("AVX2", "POPCNT", "SSE2", …),
-    the allow-list of the object gate; ``options`` the gcc options that switch them on.
+    ``mode`` is the user's word (target, native, dispatch); ``name`` a stable label for keys and
+    reports; ``features`` gcc's predefined feature macros without underscores ("AVX2", "POPCNT",
+    "SSE2", …), the allow-list of the object gate; ``options`` the gcc options that switch them on.
+    ``checked`` are those of the features that code may use only behind a check at run time.
     """
 
     mode: str
     name: str
     features: frozenset[str]
     options: tuple[str, ...] = ()
+    checked: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ from trainer.choices import Precision, RewardKind
 from trainer.corpus.commands import app as data_app
 from trainer.evaluation.commands import evaluate_models
 from trainer.ppo.commands import ppo
-from trainer.programs.commands import ppo_programs
+from trainer.programs.commands import ppo_programs, sft_programs
 from trainer.programs.evaluation_commands import evaluate_whole_programs
 from trainer.report.commands import report
 from trainer.reward import REWARDS
@@ -229,6 +229,7 @@ def _needs_extra() -> Iterator[None]:
 app.command("eval")(_needs_extra()(evaluate_models))
 app.command("ppo")(_needs_extra()(ppo))
 app.command("ppo-programs")(_needs_extra()(ppo_programs))
+app.command("sft-programs")(_needs_extra()(sft_programs))
 app.command("eval-programs")(_needs_extra()(evaluate_whole_programs))
 app.command("report")(_needs_extra()(report))
 

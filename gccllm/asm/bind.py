@@ -6,6 +6,7 @@ Pure decisions over two parsed units; :mod:`gccllm.asm.splice` carries them out.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from gccllm.asm.lines import symbols_of
@@ -85,8 +86,26 @@ def _counterpart(base: Unit, donor: Unit, data: DataObject, foreign: bool) -> Da
     ]
     ours = [o for o in base.objects.values() if _stem(base, o.name) == stem and size_of(o) == size]
     if len(ours) > 1 or (ours and len(theirs) > 1):
+        if (same := _by_contents(base, donor, data, ours, theirs)) is not None:
+            return same
         raise Refused("ambiguous-static", f"{data.name}: several static variables named {stem}")
     return ours[0] if ours else None
+
+
+def _by_contents(
+    base: Unit,
+    donor: Unit,
+    data: DataObject,
+    ours: Sequence[DataObject],
+    theirs: Sequence[DataObject],
+) -> DataObject | None:
+    """Of constants with one name the one that holds the same, such as assert's name of a function;
+    None where that does not tell them apart."""
+    image = image_of(donor, data) if data.read_only else None
+    if image is None or any(x is not data and image_of(donor, x) == image for x in theirs):
+        return None
+    same = [x for x in ours if x.read_only and image_of(base, x) == image]
+    return same[0] if len(same) == 1 else None
 
 
 def bind_object(base: Unit, donor: Unit, data: DataObject, foreign: bool) -> str | None:

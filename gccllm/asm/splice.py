@@ -8,9 +8,10 @@ the base's own. The result keeps the base's symbols, sections, visibility and de
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from gccllm.asm.beside import Switch, insertion
 from gccllm.asm.bind import HELPFUL_EXTERNALS, Refused, bind_object, realigned
 from gccllm.asm.keep import COLD_SECTION, labels_wanted, replacement
 from gccllm.asm.lines import Line, label_of, rename, split_statement, symbols_of
@@ -50,7 +51,13 @@ class Spliced:
 
 
 def splice(
-    base: Unit, donor: Unit, names: Sequence[str], *, tag: str, foreign: bool = False
+    base: Unit,
+    donor: Unit,
+    names: Sequence[str],
+    *,
+    tag: str,
+    foreign: bool = False,
+    beside: Mapping[str, Switch] | None = None,
 ) -> Spliced | Refusal:
     """Replace the functions ``names`` of ``base`` by the donor's versions.
 
@@ -58,20 +65,30 @@ def splice(
     base holds it already. ``foreign`` says that the donor is another compilation of the source, not
     a rewrite of the base (clang's output is recognised): its local functions may then have calling
     conventions of their own, so a local function is replaced only together with all its callers.
+    Functions of ``beside`` keep the base's version next to the donor's
+    (:mod:`gccllm.asm.beside`); what their switches name is for the caller to add.
     """
+    once = tuple(dict.fromkeys(names))
     try:
-        return _Splicer(base, donor, tuple(dict.fromkeys(names)), tag, foreign).run()
+        return _Splicer(base, donor, once, tag, foreign, beside or {}).run()
     except Refused as refused:
         return Refusal(refused.reason, refused.detail)
 
 
 class _Splicer:
     def __init__(
-        self, base: Unit, donor: Unit, names: tuple[str, ...], tag: str, foreign: bool
+        self,
+        base: Unit,
+        donor: Unit,
+        names: tuple[str, ...],
+        tag: str,
+        foreign: bool,
+        beside: Mapping[str, Switch],
     ) -> None:
         self.base = base
         self.donor = donor
         self.names = names
+        self.beside = beside
         self.foreign = foreign or (donor.is_clang and not base.is_clang)
         text = base.text
         while f".{tag}" in text or f".L{tag}." in text:
@@ -223,7 +240,8 @@ class _Splicer:
     def _cold_name(self, owner: str, name: str) -> str:
         new = f"{self.copies[owner]}.cold"
         ours = self.base.functions.get(owner)
-        mine = ours.cold if ours is not None and owner in self.names else ()
+        replaced = owner in self.names and owner not in self.beside
+        mine = ours.cold if ours is not None and replaced else ()
         if self.donor.functions[owner].cold[0] != name or (
             new in self.base.labels and new not in mine
         ):
@@ -354,14 +372,21 @@ class _Splicer:
     def _assemble(self, bodies: dict[str, list[str]], blocks: list[str]) -> Iterator[str]:
         """The base's lines with the bodies in place and the blocks behind the first of them."""
         base = self.base
+        plain = [x for x in self.names if x not in self.beside]
         removed: dict[int, str] = {}
-        for name in self.names:
+        for name in plain:
             for index in base.functions[name].indices():
                 removed[index] = name
         wanted = labels_wanted(base, removed)
-        starts = {base.functions[n].start: n for n in self.names}
-        last_start = min(starts)
-        pending = list(blocks)
+        starts = {base.functions[n].start: n for n in plain}
+        inserted: dict[int, Sequence[str]] = {}
+        moved: set[int] = set()
+        for name in (x for x in self.names if x in self.beside):
+            done = insertion(base, base.functions[name], bodies[name], self.beside[name])
+            inserted[done.after] = done.lines
+            moved |= done.moved
+        first = min((base.functions[x] for x in self.names), key=lambda x: x.start)
+        last_of_first = max(x.stop for x in first.ranges) - 1 if first.name in self.beside else -1
         edited = dict(
             realigned(base, base.objects[name], bytes_) for name, bytes_ in self.aligned.items()
         )
@@ -369,11 +394,15 @@ class _Splicer:
             if index in starts:
                 name = starts[index]
                 yield from replacement(base, base.functions[name], bodies[name], wanted)
-                if index == last_start and pending:
-                    yield from pending
+                if index == first.start:
+                    yield from blocks
                 yield base.directive_at(base.functions[name].ranges[0].stop - 1)
-            if index not in removed:
+            if index not in removed and index not in moved:
                 yield edited.get(index, line)
+            yield from inserted.get(index, ())
+            if index == last_of_first and blocks:
+                yield from blocks
+                yield base.directive_at(index)
 
 
 def _address_taken(unit: Unit, name: str) -> bool:

@@ -8,7 +8,6 @@ not found here; the judge runs the baseline anew before it judges anything.
 from __future__ import annotations
 
 import shutil
-import tempfile
 import time
 from pathlib import Path
 
@@ -23,9 +22,7 @@ RUNS = 3
 SHOWN = 60
 
 
-def capture(
-    program: str, args: tuple[str, ...], stdin: bytes, files: Path | None, sandbox: Sandbox
-) -> Expected:
+def capture(program: str, given: RunInput, sandbox: Sandbox) -> Expected:
     """What ``program`` (a path, or a name on PATH) does, under the limits that the judge sets.
 
     Raises RecordingError where it can't be run or recorded, or where its runs differ.
@@ -33,18 +30,14 @@ def capture(
     executable = _executable(program)
     clock = _may_read_clock(executable)
     limits = RunLimits()
-    with tempfile.TemporaryDirectory(prefix="gccllm-record-") as folder:
-        given = Path(folder, "stdin")
-        given.write_bytes(stdin)
-        case = RunInput(args=args, stdin=given, files=files)
-        with sandbox.open({"program": executable}, [case], limits=limits) as session:
-            second = int(time.time())
-            first = session.run("program", 0)
-            _must_end(program, first, limits)
-            for more in range(1, RUNS):
-                if more == RUNS - 1 and clock and int(time.time()) == second:
-                    time.sleep(second + 1.01 - time.time())  # else srand(time(0)) looks the same
-                _must_agree(program, first, session.run("program", 0))
+    with sandbox.open({"program": executable}, [given], limits=limits) as session:
+        second = int(time.time())
+        first = session.run("program", 0)
+        _must_end(program, first, limits)
+        for more in range(1, RUNS):
+            if more == RUNS - 1 and clock and int(time.time()) == second:
+                time.sleep(second + 1.01 - time.time())  # else srand(time(0)) looks the same
+            _must_agree(program, first, session.run("program", 0))
     status = first.code if first.ending is Ending.EXITED else -first.code
     return Expected(first.stdout, status, first.stderr or None, dict(first.files))
 

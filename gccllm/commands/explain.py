@@ -13,6 +13,7 @@ from rich.table import Column, Table
 from gccllm.asm.normalise import function_text
 from gccllm.asm.unit import parse
 from gccllm.commands.common import cell, existing_store, make_console, plain
+from gccllm.commands.source_lines import with_source
 from gccllm.errors import StoreError
 from gccllm.report.evidence import counterexample_lines, evidence_rows, ladder_of, measurement
 from gccllm.store import Store
@@ -33,10 +34,10 @@ def explain(
 ) -> None:
     """Show the verdicts on a program's candidates, and why they fell.
 
-    The newest comes first. Under them stand gcc's assembly and the newest accepted one side by
-    side, and what stands behind it: how it was measured, what examined it and what was never run.
-    Where a function is named and nothing was accepted for it, that is the newest candidate that has
-    it.
+    The newest comes first. Under them stand gcc's assembly, with the lines of C where the source is
+    still there, and the newest accepted one side by side, and what stands behind it: how it was
+    measured, what examined it and what was never run. Where a function is named and nothing was
+    accepted for it, that is the newest candidate that has it.
 
     \b
     Examples:
@@ -115,7 +116,10 @@ def _show(console: Console, entry: dict[str, Any], function: str) -> bool:
     names = [x for x in offered if x in before.functions and x in after.functions]
     for name in names:
         table = Table(*(Column(cell(f"{name}: {x}")) for x in ("gcc", entry["label"])))
-        left = function_text(before, name).splitlines()
+        left = (
+            with_source(Path(entry["program"]), entry["unit"], entry["baseline"], name)
+            or function_text(before, name).splitlines()
+        )
         right = function_text(after, name).splitlines()
         for row in range(max(len(left), len(right))):
             sides = (left[row : row + 1], right[row : row + 1])

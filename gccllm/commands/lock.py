@@ -19,6 +19,7 @@ from gccllm.commands.common import cell, existing_store, make_console, plain
 from gccllm.errors import LockError, StoreError, UsageError
 from gccllm.lockfile import CHECKED, Locked, LockFile, read_lock, render
 from gccllm.replacing import NotReplaceable, replace_bytes
+from gccllm.settings import ISA_MODES
 from gccllm.store import Rewrite
 from gccllm.toolchain import Toolchain
 from gccllm.types import Json
@@ -27,7 +28,6 @@ __all__ = ["lock"]
 
 DEFAULT_NAME = "gccllm.lock"
 BUILD_SECONDS = 6 * 3600.0
-ISA_MODES = ("target", "native")
 
 
 def lock(
@@ -43,7 +43,9 @@ def lock(
     ] = Path(DEFAULT_NAME),
     isa: Annotated[
         str | None,
-        typer.Option(metavar="NAME", help="only rewrites for this -fllm-isa: target or native"),
+        typer.Option(
+            metavar="NAME", help=f"only rewrites for this -fllm-isa: {', '.join(ISA_MODES)}"
+        ),
     ] = None,
     check: Annotated[
         Path | None,
@@ -67,7 +69,7 @@ def lock(
       gccllm lock --check gccllm.lock -- make -B CC=gcc-llm
     """
     if isa is not None and isa not in ISA_MODES:
-        raise UsageError(f"--isa is '{plain(isa)}'; it takes target or native")
+        raise UsageError(f"--isa is '{plain(isa)}'; it takes {', '.join(ISA_MODES)}")
     if check is not None:
         if not what:
             raise UsageError("name the build: gccllm lock --check FILE -- make -B CC=gcc-llm")

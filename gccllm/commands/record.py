@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import re
+import os
 import shutil
 import sys
 import tempfile
@@ -12,14 +12,15 @@ from typing import Annotated
 import typer
 
 from gccllm.commands.capture import capture
+from gccllm.commands.cases import PARTS, check_arguments, next_number, put_case, remove_part
 from gccllm.commands.common import plain
+from gccllm.commands.workload import record_workload
 from gccllm.errors import RecordingError, UsageError
-from gccllm.recordings import Expected, import_folder, load, save_case
+from gccllm.recordings import import_folder, load
+from gccllm.sandbox.base import RunInput
 from gccllm.sandbox.choice import choose
 
 __all__ = ["record"]
-
-PARTS = ("in", "out", "args", "exit", "err", "files", "written")
 
 
 def record(
@@ -37,6 +38,18 @@ def record(
     files: Annotated[
         Path | None,
         typer.Option(metavar="DIR", help="folder whose files the program finds where it runs"),
+    ] = None,
+    environment: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--env", metavar="NAME[=VALUE]", help="a variable that the program gets; repeatable"
+        ),
+    ] = None,
+    workload: Annotated[
+        str | None,
+        typer.Option(
+            metavar="CMD", help="a shell command; each run of PROGRAM in it becomes a case"
+        ),
     ] = None,
     import_from: Annotated[
         Path | None,
@@ -56,10 +69,15 @@ def record(
     differently from run to run (clocks, random numbers, addresses) or that needs what the
     sandbox forbids (other processes, the network) is refused with the reason.
 
+    With --workload a command runs the program as often as it likes, by itself or by scripts: what
+    it is given each time is recorded, with its arguments, stdin, files that it reads and variables
+    that the command sets. Files outside of its working folder are found where arguments name them.
+
     \b
     Examples:
       gccllm record -- ./prog 10 20 < input
       gccllm record --name big --files data/ -- ./prog data.txt
+      gccllm record --workload 'make bench' ./prog
       gccllm record --import contest/ --to prog.tests
     """
     if import_from is not None:
@@ -72,15 +90,24 @@ def record(
         raise UsageError("name a program: gccllm record -- ./prog ARGUMENT... < input")
     program, args = command[0], tuple(command[1:])  # a Path would lose the "./" of ./prog
     folder = to or Path(program).parent / f"{Path(program).stem}.tests"
-    case = name or _next_number(folder)
+    variables = _variables(environment or [])
+    if workload is not None:
+        if args or name or files is not None:
+            raise UsageError("--workload takes --to, --env, --force and a program, nothing else")
+        _workload(workload, program, folder, tuple(x for x, _ in variables), force)
+        return
+    case = name or next_number(folder)
     if (folder / f"{case}.out").exists() and not force:
         raise RecordingError(f"{folder} has a case '{case}'; choose another --name, or --force")
-    _check_arguments(args)
+    check_arguments(args)
     if files is not None and not files.is_dir():
         raise RecordingError(f"--files takes a folder, and '{files}' is none")
-    stdin = _stdin()
-    expected = capture(program, args, stdin, files, choose())
-    _save(folder, case, stdin, args, files, expected)
+    with tempfile.TemporaryDirectory(prefix="gccllm-record-") as temporary:
+        stdin = Path(temporary, "stdin")
+        stdin.write_bytes(_stdin())
+        given = RunInput(args, stdin, files, variables)
+        expected = capture(program, given, choose())
+        put_case(folder, case, given, expected)
     shown = f"exit status {expected.exit_status}, {len(expected.stdout)} bytes of output"
     if expected.written:
         shown += f", writes {', '.join(map(plain, sorted(expected.written)))}"
@@ -88,6 +115,28 @@ def record(
     if expected.exit_status and expected.stderr:
         first = plain(expected.stderr.decode("utf-8", "replace").split("\n", 1)[0])
         typer.echo(f"note: it says '{first}'; files that it reads go with --files", err=True)
+
+
+def _variables(named: list[str]) -> tuple[tuple[str, str], ...]:
+    """NAME=VALUE, or NAME for what our own environment has. Raises UsageError."""
+    found = []
+    for text in named:
+        name, equals, value = text.partition("=")
+        if not name or (not equals and name not in os.environ):
+            raise UsageError(f"--env takes NAME=VALUE or the name of a variable, not {plain(text)}")
+        found.append((name, value if equals else os.environ[name]))
+    return tuple(found)
+
+
+def _workload(
+    command: str, program: str, folder: Path, variables: tuple[str, ...], force: bool
+) -> None:
+    if any(folder.glob("*.out")) and not force:
+        raise RecordingError(f"{folder} has cases already; choose another --to, or --force")
+    done = record_workload(command, Path(program), folder, variables, choose())
+    for line in done.notes:
+        typer.echo(f"note: {plain(line)}", err=True)
+    typer.echo(f"{len(done.names)} cases in {folder}; use them with -fllm-tests={folder}")
 
 
 def _stdin() -> bytes:
@@ -106,44 +155,6 @@ def _stdin() -> bytes:
     return content
 
 
-def _check_arguments(args: tuple[str, ...]) -> None:
-    """A case keeps its arguments as lines of UTF-8. Raises RecordingError for others."""
-    for arg in args:
-        try:
-            arg.encode()
-        except UnicodeEncodeError:
-            raise RecordingError(f"the argument {arg!a} is not UTF-8") from None
-        if f"{arg}\n".splitlines() != [arg]:
-            raise RecordingError(f"the argument {arg!a} holds a line break of some kind")
-
-
-def _save(
-    folder: Path,
-    case: str,
-    stdin: bytes,
-    args: tuple[str, ...],
-    files: Path | None,
-    expected: Expected,
-) -> None:
-    """Write the case; NAME.out, without which it is none, comes last. Raises RecordingError."""
-    try:
-        for part in PARTS:
-            _remove(folder / f"{case}.{part}")
-        if files is not None:
-            shutil.copytree(files, folder / f"{case}.files")
-        save_case(folder, case, stdin, args, expected)
-    except OSError as error:
-        raise RecordingError(f"can't write the case {case}: {error}") from error
-    load(folder)
-
-
-def _remove(path: Path) -> None:
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path)
-    else:
-        path.unlink(missing_ok=True)
-
-
 def _import(source: Path, folder: Path, force: bool) -> list[str]:
     """By way of a temporary folder, so that nothing is replaced before all is known."""
     with tempfile.TemporaryDirectory(prefix="gccllm-import-") as temporary:
@@ -157,15 +168,10 @@ def _import(source: Path, folder: Path, force: bool) -> list[str]:
             folder.mkdir(parents=True, exist_ok=True)
             for name in names:
                 for part in PARTS:
-                    _remove(folder / f"{name}.{part}")
+                    remove_part(folder / f"{name}.{part}")
                 for part in ("in", "out"):
                     shutil.copyfile(Path(temporary, f"{name}.{part}"), folder / f"{name}.{part}")
         except OSError as error:
             raise RecordingError(f"can't import {source}: {error}") from error
     load(folder)
     return names
-
-
-def _next_number(folder: Path) -> str:
-    taken = [int(x.stem) for x in folder.glob("*.out") if re.fullmatch("[0-9]+", x.stem)]
-    return str(max(taken, default=0) + 1)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from gccllm.judge.arena import Arena
@@ -49,11 +49,21 @@ class Baseline:
 
 @dataclass(frozen=True)
 class Admitted:
-    """A combination that was screened, built, and right on every recording."""
+    """A combination that was screened, built, and right on every recording.
+
+    ``texts`` is what was judged of it, ``placed`` the units that ship otherwise: with new code
+    beside gcc's. The executable of ``build`` is the one that ships, its objects are of ``texts``.
+    """
 
     texts: Mapping[str, str]
     build: Build
     tests_run: int
+    placed: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def shipped(self) -> Mapping[str, str]:
+        """The units that differ from gcc's, as they are linked."""
+        return {**self.texts, **self.placed}
 
 
 def establish(arena: Arena, shipped: Path) -> Baseline | Verdict:

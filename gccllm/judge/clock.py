@@ -93,7 +93,7 @@ class Clock:
     def _shifted(self, admitted: Admitted, shift: int) -> float | Verdict:
         pad = self._nops(shift)
         out = self.arena.scratch / "shifted"
-        built = self.arena.program.build(admitted.texts, out, before=[pad])
+        built = self.arena.program.build(admitted.shipped, out, before=[pad])
         if isinstance(built, BuildStep):
             return Verdict(VerdictKind.UNJUDGED, f"shift by {shift}: {built.detail}")
         with self._pair_session(built.executable) as session:

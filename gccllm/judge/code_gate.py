@@ -16,7 +16,7 @@ from gccllm.asm.elf_format import (
 from gccllm.judge.finding import Finding
 from gccllm.judge.instruction_gate import CodeMap, read_code
 
-__all__ = ["Code", "code_findings", "feature_findings", "uses_thread_local"]
+__all__ = ["Code", "code_findings", "feature_findings", "needs_by_symbol", "uses_thread_local"]
 
 _ABSOLUTE = frozenset((1, 10, 11))
 # DTPMOD64, DTPOFF64, TPOFF64, TLSGD, TLSLD, DTPOFF32, GOTTPOFF, TPOFF32, GOTPC32_TLSDESC,
@@ -122,3 +122,15 @@ def feature_findings(code: Code, base: Code, features: frozenset[str]) -> Iterat
                 continue
             if (code.function_at(index, place.offset), place.detail) not in own:
                 yield Finding("cpu-feature", 0, f"{place.detail} needs {sorted(lacking)[0]}")
+
+
+def needs_by_symbol(code: Code, features: frozenset[str]) -> dict[str, frozenset[str]]:
+    """Symbol → the CPU features beyond ``features`` that the code behind it needs, where any."""
+    needs: dict[str, frozenset[str]] = {}
+    for index, found in code.sections.items():
+        for place in found.features:
+            lacking = place.needs - features
+            symbol = code.image.nearest_symbol(index, place.offset) if lacking else None
+            if symbol is not None:
+                needs[symbol.name] = needs.get(symbol.name, frozenset()) | lacking
+    return needs

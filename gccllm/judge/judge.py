@@ -26,6 +26,7 @@ from gccllm.assurance.levels import Standing
 from gccllm.judge.arena import Arena
 from gccllm.judge.baseline import Admitted, Baseline, establish
 from gccllm.judge.clock import Clock
+from gccllm.judge.placing import check_placed, place_unit
 from gccllm.judge.running import run_all
 from gccllm.judge.screen import Finding, check_executable, check_object, check_text, imports_of
 from gccllm.judge.timing import Rule
@@ -172,6 +173,7 @@ class Judge:
     def admit(self, texts: Mapping[str, str]) -> Admitted | Verdict:
         """Screen the objects, build, check the executable, run every recording once."""
         baseline = self.baseline
+        objects: dict[str, Path] = {}
         for name, text in texts.items():
             made = self.program.assemble(name, text)
             if isinstance(made, BuildStep):
@@ -181,8 +183,13 @@ class Judge:
             )
             if findings:
                 return _screened("object", findings)
+            objects[name] = made
+        shipped = self.shipped(texts)
+        if isinstance(shipped, Verdict):
+            return shipped
         self._builds += 1
-        built = self.program.build(texts, self.arena.scratch / f"candidate-{self._builds}")
+        out = self.arena.scratch / f"candidate-{self._builds}"
+        built = self.program.build(shipped, out)
         if isinstance(built, BuildStep):
             return Verdict(VerdictKind.NOT_LINKED, built.detail, {"stage": built.stage})
         findings = check_executable(built.executable, baseline.build.executable)
@@ -192,7 +199,32 @@ class Judge:
             failed, times = run_all(session, "candidate", baseline.cases)
         if failed is not None:
             return replace(failed, tests_run=len(times.cpu) + 1)
-        return Admitted(dict(texts), built, len(baseline.cases))
+        build = replace(built, objects={**built.objects, **objects})
+        placed = {name: text for name, text in shipped.items() if text != texts[name]}
+        return Admitted(dict(texts), build, len(baseline.cases), placed)
+
+    def shipped(self, texts: Mapping[str, str]) -> dict[str, str] | Verdict:
+        """Units that were spliced, as they are linked: where a processor may lack what they need,
+        their new code stands behind a check."""
+        ships: dict[str, str] = {}
+        for name, text in texts.items():
+            done = self._placed(name, text)
+            if isinstance(done, Verdict):
+                return done
+            ships[name] = done
+        return ships
+
+    def _placed(self, unit: str, text: str) -> str | Verdict:
+        isa = self.isas[unit]
+        done = place_unit(self.program, unit, self.base(unit), text, isa)
+        if isinstance(done, BuildStep):
+            return _not_assembled(done)
+        if isinstance(done, Refusal):
+            return _refused(done)
+        findings = check_placed(self.program, unit, done, isa, imports=self._imports)
+        if isinstance(findings, BuildStep):
+            return _not_assembled(findings)
+        return _screened("object", findings) if findings else done.text
 
     def base(self, unit: str) -> Unit:
         """The unit's baseline, parsed."""

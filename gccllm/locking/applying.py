@@ -38,21 +38,30 @@ def apply_lock(out: str, lock: str, command: list[str]) -> str:
         _tell(f"{lock}: {line}")
     text = baseline.decode("utf-8", "surrogateescape")
     frame = frame_of(text, "", command)
-    least = Assurance(Settings.from_environment().lock_assurance)
+    settings = Settings.from_environment()
+    least = Assurance(settings.lock_assurance)
     toolchain = Toolchain(os.environ.get("COLLECT_GCC"))
-    found = match(file, frame.unit, unit_key(text), toolchain.identity.version, least)
+
+    def promised() -> frozenset[str]:
+        return toolchain.isa("target", frame.options).features
+
+    allowed = promised if settings.isa == "target" else None
+    version = toolchain.identity.version
+    found = match(file, frame.unit, unit_key(text), version, least, allowed)
     if not found.blocks:
         _tell(found.detail)
         return f"lock:{found.reason}"
     # Heavy, and most units do not get here.
-    from gccllm.locking.restoring import Restorer, one_unit
+    from gccllm.locking.restoring import Restorer
+    from gccllm.program import one_unit
 
     with tempfile.TemporaryDirectory(prefix="gccllm-") as folder:
         scratch = Path(folder)
         restorer = Restorer(one_unit(toolchain, frame, scratch), scratch)
         try:
             made = restorer.restore(frame.unit, found.blocks)
-            restorer.check(frame.unit, made, found.blocks)
+            restorer.check(frame.unit, made, found.blocks, settings.isa)
+            made = restorer.shipped(frame.unit, made, found.blocks, settings.isa)
         except LockError as error:
             _tell(f"{frame.unit}: {error}")
             return "lock:refused"

@@ -9,8 +9,8 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from gccllm.assurance.ladder import Combination, Giver, Known, Ladder, Shares
@@ -72,25 +72,24 @@ class Court:
             try:
                 text = restorer.restore(unit, entry.blocks) if entry.blocks else ""
                 if text:
-                    restorer.check(unit, text, entry.blocks)
+                    restorer.check(unit, text, entry.blocks, _mode(entry.blocks))
                     texts[unit] = text
             except LockError as error:
                 judged += [Judged(x, "refused", str(error)) for x in entry.blocks]
         if texts:
-            judged += self._together(texts, {u: found[u].blocks for u in texts})
+            judged += self._together(restorer, texts, {u: found[u].blocks for u in texts})
         for one in judged:
             self.say(f"{one.block.unit}: {one.standing}: {one.detail}")
         return judged
 
     def _together(
-        self, texts: Mapping[str, str], blocks: Mapping[str, tuple[Locked, ...]]
+        self,
+        restorer: Restorer,
+        texts: Mapping[str, str],
+        blocks: Mapping[str, tuple[Locked, ...]],
     ) -> list[Judged]:
         flat = [x for unit in blocks for x in blocks[unit]]
-        isas = {}
-        for unit, frame in self.program.units.items():
-            isa = self.program.toolchain.isa("target", frame.options)
-            needs = (x.needs for x in blocks.get(unit, ()) if x.isa == "native")
-            isas[unit] = replace(isa, features=isa.features.union(*needs))
+        isas = {unit: restorer.isa(unit, x, _mode(x)) for unit, x in blocks.items()}
         until = time.monotonic() + self.budget
         judge = Judge(
             self.program,
@@ -173,6 +172,11 @@ class Court:
                 detail = f"{name}: {one.level.value} only, locked as {level.value}: {one.why}"
                 return Judged(block, "less-sure", detail, speed)
         return Judged(block, "holds", verdict.detail, speed)
+
+
+def _mode(blocks: Sequence[Locked]) -> str:
+    """Those of a unit are judged together, as they were when they were locked."""
+    return blocks[0].isa
 
 
 def _level(block: Locked) -> Assurance:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 
+from gccllm.asm.carry import Frame
 from gccllm.asm.normalise import unit_key
 from gccllm.assurance.levels import Assurance, weakest
 from gccllm.errors import LockError
@@ -14,24 +16,41 @@ from gccllm.locking.matching import Match, match
 from gccllm.locking.restoring import Restorer
 from gccllm.program import BuildStep, Program
 from gccllm.report.record import FunctionRecord, ProgramRecord
+from gccllm.toolchain import Toolchain
 from gccllm.types import Outcome, VerdictKind
 
 __all__ = ["build_locked", "matches"]
 
 
-def matches(file: LockFile, program: Program, least: Assurance) -> dict[str, Match]:
-    """What the file has for each unit that the program's objects carry."""
-    version = program.toolchain.identity.version
+def matches(
+    file: LockFile, program: Program, least: Assurance, mode: str | None = None
+) -> dict[str, Match]:
+    """What the file has for each unit that the program's objects carry; ``mode``: for which
+    -fllm-isa, None for any."""
+    tools = program.toolchain
+    limited = mode == "target"
     return {
         # a second unit of one name is NAME~2
-        name: match(file, frame.unit, unit_key(frame.assembly), version, least)
+        name: match(
+            file,
+            frame.unit,
+            unit_key(frame.assembly),
+            tools.identity.version,
+            least,
+            partial(_promised, tools, frame) if limited else None,
+        )
         for name, frame in program.units.items()
     }
+
+
+def _promised(tools: Toolchain, frame: Frame) -> frozenset[str]:
+    return tools.isa("target", frame.options).features
 
 
 def build_locked(
     program: Program,
     found: Mapping[str, Match],
+    mode: str,
     record: ProgramRecord,
     scratch: Path,
     count: Callable[[str], None],
@@ -39,7 +58,8 @@ def build_locked(
 ) -> Path | None:
     """Build the program with the rewrites; None: ship gcc's, and ``record`` says why.
 
-    ``count`` is told a stable word for each unit, ``say`` a line. Raises ToolchainError.
+    ``mode`` is the build's -fllm-isa. ``count`` is told a stable word for each unit, ``say`` a
+    line. Raises ToolchainError.
     """
     restorer = Restorer(program, scratch)
     texts: dict[str, str] = {}
@@ -50,7 +70,8 @@ def build_locked(
             continue
         try:
             text = restorer.restore(unit, entry.blocks)
-            restorer.check(unit, text, entry.blocks)
+            restorer.check(unit, text, entry.blocks, mode)
+            text = restorer.shipped(unit, text, entry.blocks, mode)
         except LockError as error:
             count("lock:refused")
             say(f"{unit}: {error}")
@@ -95,7 +116,6 @@ def _linked(
     record.functions += [y for unit in texts for x in found[unit].blocks for y in _records(unit, x)]
     record.outcome, record.reason = Outcome.APPLIED, ""
     record.assurance = weakest(Assurance(x.assurance) for x in blocks).value
-    record.isa = ",".join(sorted({x.isa for x in blocks}))
     record.speedup = max((x.speedup for x in blocks), key=lambda x: x.ratio)
     record.detail = "from the lock file"
     return built.executable

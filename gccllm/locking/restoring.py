@@ -11,25 +11,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from gccllm.asm.carry import Frame
+from gccllm.asm.splice import Refusal
+from gccllm.asm.unit import parse
 from gccllm.errors import LockError
 from gccllm.judge.judge import Judge
-from gccllm.judge.screen import check_object
+from gccllm.judge.placing import check_placed, place_unit
+from gccllm.judge.screen import Finding, check_object
 from gccllm.lockfile import Locked
 from gccllm.program import BuildStep, Program
 from gccllm.recordings import Recording
 from gccllm.sandbox.fake import FakeSandbox
-from gccllm.toolchain import Toolchain
 from gccllm.types import Candidate, Isa, Verdict
 
-__all__ = ["Restorer", "features_needed", "one_unit"]
-
-
-def one_unit(toolchain: Toolchain, frame: Frame, scratch: Path) -> Program:
-    """A program of one unit and no link: enough to assemble and to splice."""
-    program = Program(toolchain, (), scratch, scratch)
-    program.units[frame.unit] = frame
-    return program
+__all__ = ["Restorer", "features_needed"]
 
 
 @dataclass(frozen=True)
@@ -60,19 +54,36 @@ class Restorer:
             texts = done
         return texts[unit]
 
-    def check(self, unit: str, text: str, blocks: Sequence[Locked]) -> None:
-        """The object gate. Raises LockError. What ``needs`` of a block says counts for native ones
-        only: where it is target, the user's own options have to allow it."""
-        frame = self.program.units[unit]
-        isa = self.program.toolchain.isa("target", frame.options)
-        allowed = isa.features.union(*(x.needs for x in blocks if x.isa == "native"))
-        imports = frozenset[str]().union(*(x.imports for x in blocks))
-        made, base = self.assembled(unit, text), self.assembled(unit, frame.assembly)
-        wider = replace(isa, features=allowed)
-        findings = check_object(made, base, wider, program_imports=imports)
-        if findings:
-            names = ", ".join(y for x in blocks for y in x.functions)
-            raise LockError(f"{names}: {findings[0].rule}: {findings[0].detail}")
+    def isa(self, unit: str, blocks: Sequence[Locked], mode: str) -> Isa:
+        """What the blocks may use in a build of that -fllm-isa. Not this machine counts, but what
+        they say that they need; where ``mode`` is target, the user's own options."""
+        isa = self.program.toolchain.isa("target", self.program.units[unit].options)
+        if mode == "target":
+            return isa
+        more = frozenset[str]().union(*(x.needs for x in blocks)) - isa.features
+        checked = more if mode == "dispatch" else frozenset[str]()
+        return Isa(mode, mode, isa.features | more, checked=checked)
+
+    def check(self, unit: str, text: str, blocks: Sequence[Locked], mode: str) -> None:
+        """The object gate. Raises LockError."""
+        isa = self.isa(unit, blocks, mode)
+        made = self.assembled(unit, text)
+        base = self.assembled(unit, self.program.units[unit].assembly)
+        _hold(check_object(made, base, isa, program_imports=_imports(blocks)), blocks)
+
+    def shipped(self, unit: str, text: str, blocks: Sequence[Locked], mode: str) -> str:
+        """A restored and checked unit as it ships: other than it is where ``mode`` is dispatch and
+        it needs more than the target. Raises LockError."""
+        isa = self.isa(unit, blocks, mode)
+        base = parse(self.program.units[unit].assembly)
+        done = place_unit(self.program, unit, base, text, isa)
+        if isinstance(done, Refusal | BuildStep):
+            raise LockError(f"{_names(blocks)}: {done.detail}")
+        findings = check_placed(self.program, unit, done, isa, imports=_imports(blocks))
+        if isinstance(findings, BuildStep):
+            raise LockError(f"{_names(blocks)}: {findings.detail}")
+        _hold(findings, blocks)
+        return done.text
 
     def assembled(self, unit: str, text: str) -> Path:
         """The object of a unit with that text. Raises LockError."""
@@ -93,5 +104,18 @@ def features_needed(made: Path, base: Path) -> frozenset[str]:
         known |= more
 
 
+def _hold(findings: Sequence[Finding], blocks: Sequence[Locked]) -> None:
+    if findings:
+        raise LockError(f"{_names(blocks)}: {findings[0].rule}: {findings[0].detail}")
+
+
+def _imports(blocks: Sequence[Locked]) -> frozenset[str]:
+    return frozenset[str]().union(*(x.imports for x in blocks))
+
+
+def _names(blocks: Sequence[Locked]) -> str:
+    return ", ".join(y for x in blocks for y in x.functions)
+
+
 def _refused(block: Locked, verdict: Verdict) -> str:
-    return f"{', '.join(block.functions)}: {verdict.kind.value}: {verdict.detail}"
+    return f"{_names([block])}: {verdict.kind.value}: {verdict.detail}"

@@ -54,6 +54,8 @@ class Task:
     instrument: Instrument | None = None
     samples: int = 1
     attempts: Sequence[Attempt] = field(default_factory=tuple)
+    c_only: bool = False
+    """a chat is shown the C source alone, without ``baseline`` (the paper, section 5.3)"""
 
 
 class Proposer(Protocol):

@@ -30,7 +30,8 @@ def messages(task: Task, proposer: str) -> list[dict[str, str]] | None:
         return None
     own = [a for a in task.attempts if a.candidate.proposer == proposer]
     earlier = (own[-1].candidate, own[-1].verdict) if own else None
-    return conversation(_sendable(task.source), _sendable(task.baseline), earlier)
+    shown = None if task.c_only else _sendable(task.baseline)
+    return conversation(_sendable(task.source), shown, earlier)
 
 
 def _sendable(text: str) -> str:

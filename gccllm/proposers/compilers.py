@@ -78,7 +78,7 @@ class _Build:
         self._clang_source = self._folder / "clang.i"
         self._macros = predefined_macros(spec.cc, spec.options)
         self._gcc = (*spec.options, *gcc_common(self._macros))
-        self._wider = task.isa.options if task.isa.mode == "native" else ()
+        self._wider = task.isa.options
         self._profile: Profile | None = None
 
     def label(self, setting: Setting) -> str:

@@ -56,7 +56,8 @@ class FunctionRecord:
 @dataclass
 class ProgramRecord:
     """What became of one program. ``reason`` is a stable word for anything but success;
-    ``control`` the baseline against a copy of itself in the same run (A/A)."""
+    ``control`` the baseline against a copy of itself in the same run (A/A); ``considered`` the
+    share of the run time that is in the functions that were searched."""
 
     program: str
     compiler: str
@@ -76,6 +77,7 @@ class ProgramRecord:
     counts: Counter[VerdictKind] = field(default_factory=Counter)
     proposed: Counter[str] = field(default_factory=Counter)
     seconds: float = 0.0
+    considered: float | None = None
 
     def see(self, verdict: Verdict, proposer: str) -> None:
         """Count a verdict on a candidate."""
@@ -103,6 +105,7 @@ class ProgramRecord:
             "control": _speedup(self.control),
             "proposed": dict(sorted(self.proposed.items())),
             "seconds": round(self.seconds, 3),
+            "considered": None if self.considered is None else round(self.considered, 4),
         }
 
 

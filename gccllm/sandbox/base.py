@@ -19,17 +19,19 @@ __all__ = ["Ending", "RunInput", "RunLimits", "RunResult", "Sandbox", "Session",
 @dataclass(frozen=True)
 class RunInput:
     """What one run is given. ``stdin`` is a file (None: empty); ``files`` a folder whose contents
-    (regular files and folders) are copied into the run's fresh working folder."""
+    (regular files and folders) are copied into the run's fresh working folder; ``environment``
+    variables (name, value) beside those that every run has (LC_ALL, PATH, HOME)."""
 
     args: tuple[str, ...] = ()
     stdin: Path | None = None
     files: Path | None = None
+    environment: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True)
 class Trial:
     """An input that is made up while a session is open: its stdin is bytes, and ``case`` is the
-    session's case whose ``files`` it is given (None: none)."""
+    session's case whose ``files`` and ``environment`` it is given (None: none)."""
 
     stdin: bytes = b""
     args: tuple[str, ...] = ()

@@ -77,6 +77,22 @@ static bool pin(void)
     return !sched_setaffinity(0, sizeof one, &one);
 }
 
+/* What every program finds in its environment, behind the variables of its own case. */
+enum { MAX_VARIABLES = 1024, MAX_VARIABLE_BYTES = 1 << 18, STANDARD_VARIABLES = 3 };
+static char *environment[MAX_VARIABLES + STANDARD_VARIABLES + 1];
+static size_t own_variables;
+
+static void complete_environment(void)
+{
+    static char home[MAX_PATH_BYTES + 16];
+    snprintf(home, sizeof home, "HOME=%s/run", settings.work);
+    char **at = environment + own_variables;
+    *at++ = "LC_ALL=C";
+    *at++ = "PATH=/nonexistent";
+    *at++ = home;
+    *at = NULL;
+}
+
 struct descriptors {
     int folder, input, out, err, notes, program; /* notes: -1 for none */
 };
@@ -106,9 +122,7 @@ static void become_program(char **argv, uint32_t flags, const struct descriptors
     child_must(!prctl(PR_SET_DUMPABLE, 0), "dumpable");
     if (settings.landlock && abi && prepared == FROM_NOTHING)
         child_must(!landlock_confine(abi, d->program, d->folder), "landlock");
-    static char home[MAX_PATH_BYTES + 16];
-    snprintf(home, sizeof home, "HOME=%s/run", settings.work);
-    char *environment[] = {"LC_ALL=C", "PATH=/nonexistent", home, NULL};
+    complete_environment();
     if (settings.seccomp && prepared == BELOW_WORKER)
         child_must(!seccomp_complete(getpid()), "seccomp");
     else if (settings.seccomp)

@@ -66,9 +66,9 @@ class FakeSession:
             stdin = Path(folder) / "stdin"
             for trial in trials:
                 stdin.write_bytes(trial.stdin)
-                files = None if trial.case is None else self._cases[trial.case].files
+                case = RunInput() if trial.case is None else self._cases[trial.case]
                 self.runs.append((program, -1))
-                results.append(self._behave(program, RunInput(trial.args, stdin, files)))
+                results.append(self._behave(program, replace(case, args=trial.args, stdin=stdin)))
         return [result if notes else replace(result, notes=b"") for result in results]
 
     def _check(self, program: str) -> None:

@@ -80,6 +80,7 @@ static void run_many(struct command *c)
     if (!t.number || t.number > MAX_TRIALS)
         fail("trials", EINVAL);
     bool fileless = open_trials(c, &t);
+    load_environment(NO_CASE);
     size_t count = reply.length;
     put_u32(0);
     pid_t worker = -1;
@@ -92,6 +93,7 @@ static void run_many(struct command *c)
     } else
         while (!enough(&t)) {
             uint32_t files = take_trial(c);
+            load_environment(files);
             run_alone(c, t.inputs[t.done], files == NO_CASE ? -1 : open_case_files(files));
             t.done++;
         }

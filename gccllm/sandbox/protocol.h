@@ -12,7 +12,7 @@
  *
  * With flag 4 many inputs for one program, each a trial:
  *   command  u32 length of the rest · u32 flags · u32 n · u32 0 · the program's name and NUL
- *            · n × (u32 trial · u32 case whose files it is given, or NO_CASE · u32 argc
+ *            · n × (u32 trial · u32 case whose files and variables it is given, or NO_CASE · u32 argc
  *                   · argc strings, each ended by NUL)
  *   reply    u64 length of the rest · u32 0 · u32 m · m × result: of the first m, at least one
  *

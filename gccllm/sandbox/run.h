@@ -173,6 +173,30 @@ static int open_case_files(uint32_t input)
     return fd;
 }
 
+/* Take over the variables of a case, each NAME=VALUE ended by NUL; none where it has no such file. */
+static void load_environment(uint32_t input)
+{
+    static char text[MAX_VARIABLE_BYTES + 1];
+    char name[32];
+    own_variables = 0;
+    if (input == NO_CASE)
+        return;
+    snprintf(name, sizeof name, "%u.env", input);
+    int fd = openat(INPUTS_FD, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+    if (fd < 0 && errno == ENOENT)
+        return;
+    ssize_t length = read(must_open(fd, "variables"), text, MAX_VARIABLE_BYTES + 1);
+    close(fd);
+    if (length < 0 || length > MAX_VARIABLE_BYTES)
+        fail("variables", length < 0 ? errno : E2BIG);
+    text[length] = '\0';
+    for (char *at = text; at < text + length; at += strlen(at) + 1) {
+        if (own_variables == MAX_VARIABLES)
+            fail("variables", E2BIG);
+        environment[own_variables++] = at;
+    }
+}
+
 static int open_program(const char *name)
 {
     return must_open(openat(PROGRAMS_FD, name, O_PATH | O_NOFOLLOW | O_CLOEXEC), "program");
@@ -317,6 +341,7 @@ static void run_alone(struct command *c, int input, int originals)
 /* A command for one run of a case. */
 static void run_one(struct command *c)
 {
+    load_environment(c->input);
     run_alone(c, open_input("%u.in", c->input), open_case_files(c->input));
     send_reply();
 }

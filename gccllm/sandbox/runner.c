@@ -2,7 +2,7 @@
  *
  * It is started once for a session (as process 1 of its namespaces under bubblewrap, as an
  * ordinary process otherwise), reads commands on descriptor 0 and writes replies on descriptor 1.
- * It inherits two folders as descriptors: the inputs (N.in and N.files for case N) and the
+ * It inherits two folders as descriptors: the inputs (N.in, N.files and N.env for case N) and the
  * programs; reached by descriptor only, they need no name inside the sandbox.
  *
  * Arguments, all required, as NAME=VALUE: see settings.h.

@@ -161,7 +161,8 @@ class RunnerSession:
         files = NO_CASE
         if trial.case is not None:
             self._check_case(trial.case)
-            if self._cases[trial.case].files is not None:
+            given = self._cases[trial.case]
+            if given.files is not None or given.environment:
                 files = trial.case
         return struct.pack("=III", number, files, len(trial.args)) + _strings(trial.args)
 

@@ -4,7 +4,7 @@ Copies, not links: what the user changes meanwhile must not change a run, and wh
 must not reach the user's files.
 
     FOLDER/programs/NAME     FOLDER/inputs/N.in     FOLDER/inputs/N.files/     FOLDER/work/
-    FOLDER/inputs/tN.in (made-up inputs)
+    FOLDER/inputs/N.env                     FOLDER/inputs/tN.in (made-up inputs)
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ __all__ = ["Stage", "staged"]
 
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]{0,199}")
 MAX_DEPTH = 24  # as in folder.h
+MOST_VARIABLES, MOST_VARIABLE_BYTES = 1024, 1 << 18  # as in child.h
 
 
 class Stage:
@@ -63,6 +64,8 @@ class Stage:
                 before = self.largest_files
                 copied = self._copy_folder(case.files, self.inputs / f"{number}.files", 0)
                 self.largest_files = max(before, copied)
+            if case.environment:
+                (self.inputs / f"{number}.env").write_bytes(_variables(case.environment))
         except OSError as error:
             raise SandboxError(f"can't take the inputs of case {number}: {error}") from None
 
@@ -116,6 +119,16 @@ class Stage:
                     copied += self._copy(Path(entry.path), place, follow=False)
         target.chmod(0o755)
         return copied
+
+
+def _variables(environment: Sequence[tuple[str, str]]) -> bytes:
+    """As execve has them. Raises SandboxError for one that can't be."""
+    coded = [os.fsencode(f"{name}={value}") for name, value in environment]
+    if any(b"\0" in x or not n or "=" in n for x, (n, _) in zip(coded, environment, strict=True)):
+        raise SandboxError("a variable that no environment can hold")
+    if len(coded) > MOST_VARIABLES or sum(map(len, coded)) + len(coded) > MOST_VARIABLE_BYTES:
+        raise SandboxError("more variables than a run can be given")
+    return b"".join(x + b"\0" for x in coded)
 
 
 @contextmanager

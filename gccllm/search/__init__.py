@@ -1,7 +1,9 @@
 """The search: which candidates to try on which functions, and which combination to keep."""
 
+from gccllm.search.attribution import Attribution
 from gccllm.search.conclusion import Conclusion
+from gccllm.search.layers import gather_layers
 from gccllm.search.search import Search
 from gccllm.search.trial import Found, Seen, Trial
 
-__all__ = ["Conclusion", "Found", "Search", "Seen", "Trial"]
+__all__ = ["Attribution", "Conclusion", "Found", "Search", "Seen", "Trial", "gather_layers"]

@@ -48,19 +48,26 @@ class Conclusion:
     """functions that the ladder refused"""
     _refused: set[tuple[str, str, str]] = field(default_factory=set)
     """(unit, function, donor) of those"""
+    _slow: list[Trial] = field(default_factory=list)
+    """what the clock refused, in this run or an earlier one"""
 
     @property
     def judge(self) -> Judge:
         return self.search.judge
 
-    def run(self) -> Found | None:
-        """Improve the best combination, then confirm and examine; None when nothing passes."""
+    def run(self, above: Trial | None = None) -> Found | None:
+        """Improve the best combination, then confirm and examine; None when nothing passes.
+
+        ``above``: what was accepted before; only what looks faster than that is considered.
+        """
+        least = max(WORTH_MIXING, above.ratio * WORTH_MIXING if above else 0.0)
+        self.search.composed()
         ranked = sorted(self.search.trials, key=lambda x: -x.ratio)
         if not ranked or ranked[0].ratio < WORTH_MIXING:
             return None
-        best = self.search.mixed(ranked[0])
+        best = self.search.pruned(self.search.mixed(ranked[0]))
         queue = [best, *(x for x in ranked if x is not best)]
-        looked: list[Trial] = []
+        looked: list[Trial] = [*self._slow, *([above] if above else [])]
         slow = climbs = 0
         while queue and slow < MOST_CONFIRMED and climbs < MOST_CLIMBS:
             trial = queue.pop(0)
@@ -71,12 +78,13 @@ class Conclusion:
                 # What is left of it may be slower than the next one.
                 queue = sorted([*queue, *([left] if left else [])], key=lambda x: -x.ratio)
                 continue
-            if trial in looked or trial.ratio < WORTH_MIXING:
+            if trial in looked or trial.ratio < least:
                 continue
             looked.append(trial)
             found = self._confirmed(trial)
             if found is None:
                 slow += 1
+                self._slow.append(trial)
             elif found.verdict.accepted:
                 return found
             else:
@@ -117,9 +125,9 @@ class Conclusion:
         )
 
     def _notice(self, trial: Trial, verdict: Verdict) -> None:
-        candidate = trial.parts[0][0].candidate
-        merged = replace(candidate, proposer=trial.proposers, label=trial.label)
-        self.search.notice(Seen(merged, tuple(n for _, n in trial.functions), verdict))
+        """The verdict on a combination is one on what each donor gave to it."""
+        for donor, names in trial.parts:
+            self.search.notice(Seen(donor.candidate, names, verdict))
 
     def _let_fall(self, trial: Trial, climbed: Climbed) -> Verdict:
         """Each function that the ladder refuses gets a verdict of its own; the first one's."""

@@ -14,15 +14,23 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 from gccllm.errors import GccllmError
+from gccllm.judge.baseline import Admitted
 from gccllm.judge.judge import Donor, Judge
+from gccllm.program import BuildStep
 from gccllm.proposers.base import Attempt, Proposer, Task
 from gccllm.search.ahead import ahead
+from gccllm.search.attribution import Attribution
 from gccllm.search.trial import Parts, Seen, Trial
 from gccllm.types import Candidate, HotFunction, Verdict, VerdictKind
 
-__all__ = ["Search"]
+__all__ = ["WORTH_MIXING", "Search"]
 
 WORTH_MIXING = 1.02
+LEAST_GAIN = 0.003
+"""of the whole time, for a function's rewrite to be worth anything"""
+AS_FAST = 0.997
+HOPELESS = 0.7
+"""what is slower has no function worth a profile"""
 MOST_MIXED_DONORS = 3
 MIXING_SHARE = 0.2
 """of the time for searching, where there are functions to be mixed"""
@@ -44,7 +52,13 @@ class Search:
     trials: list[Trial] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
     """proposers that could not work, with the reason"""
+    attribution: Attribution | None = None
+    """where given, it orders what is mixed"""
+    glance_pairs: int = 5
+    known: dict[tuple[str, str], Verdict] = field(default_factory=dict)
+    """(unit, text of a candidate) → what was found wrong with it before"""
     _tried: dict[str, tuple[Verdict, Trial | None]] = field(default_factory=dict)
+    _adopted: int = 0
     _confirm_from: float = 0.0
     """time.monotonic() from which on what is left is needed for confirming"""
 
@@ -74,7 +88,7 @@ class Search:
         """Everything short of confirming, for one candidate; a right one becomes a trial."""
         started = time.monotonic()
         names: tuple[str, ...] = ()
-        donor = self.judge.screen(candidate)
+        donor = self._screened(candidate)
         if isinstance(donor, Verdict):
             verdict = donor
         else:
@@ -113,13 +127,22 @@ class Search:
             return replace(verdict, detail=f"as an earlier candidate: {verdict.detail}"), trial
         admitted = self.judge.admit(texts)
         trial = None
-        verdict = admitted if isinstance(admitted, Verdict) else self.judge.clock.glance(admitted)
+        if isinstance(admitted, Verdict):
+            verdict = admitted
+        else:
+            verdict = self.judge.clock.glance(admitted, self.glance_pairs)
         if not isinstance(admitted, Verdict) and verdict.kind is VerdictKind.NOT_FASTER:
             ratio = verdict.speedup.ratio if verdict.speedup else 1.0
             trial = Trial(parts, admitted, ratio)
             self.trials.append(trial)
+            if self.attribution is not None and ratio > HOPELESS:
+                self.attribution.look(trial)
         self._tried[key] = verdict, trial
         return verdict, trial
+
+    def _screened(self, candidate: Candidate) -> Donor | Verdict:
+        known = self.known.get((candidate.unit, candidate.text))
+        return known or self.judge.screen(candidate)
 
     def _spliced(self, donor: Donor) -> tuple[dict[str, str], tuple[str, ...]] | Verdict:
         """The donor's hot functions together, else with all it has, else those that go alone."""
@@ -160,13 +183,7 @@ class Search:
         if not self._several_hot:
             return best
         for unit, function in sorted(hot, key=lambda x: -x[1].share):
-            givers = [
-                (trial, donor)
-                for trial in sorted(self.trials, key=lambda x: -x.ratio)
-                for donor, names in trial.parts
-                if donor.candidate.unit == unit and function.name in names
-            ]
-            for _, donor in givers[:MOST_MIXED_DONORS]:
+            for donor in self._givers(unit, function.name)[:MOST_MIXED_DONORS]:
                 if time.monotonic() > self._confirm_from:
                     return best
                 mixed = self._with(best, donor, function.name)
@@ -174,6 +191,45 @@ class Search:
                     self.say(f"{function.name} from {donor.candidate.label}")
                     best = mixed
         return best
+
+    def _givers(self, unit: str, name: str) -> list[Donor]:
+        """Who has a right version of a function, the most promising first."""
+        if self.attribution is not None:
+            found = self.attribution.best(unit, name)
+            return [donor for gain, donor in found if gain >= LEAST_GAIN]
+        return [
+            donor
+            for trial in sorted(self.trials, key=lambda x: -x.ratio)
+            for donor, names in trial.parts
+            if donor.candidate.unit == unit and name in names
+        ]
+
+    def composed(self) -> Trial | None:
+        """Each function from the donor that it gains most with; None without an attribution."""
+        parts: dict[str, tuple[Donor, list[str]]] = {}
+        for unit, functions in self.hot.items():
+            for function in functions:
+                for donor in self._givers(unit, function.name)[:1] if self.attribution else []:
+                    parts.setdefault(donor.tag, (donor, []))[1].append(function.name)
+        return self.combined(tuple((d, tuple(names)) for d, names in parts.values()))
+
+    def pruned(self, trial: Trial) -> Trial:
+        """Less the functions that gain nothing by themselves: what is not there can't be wrong."""
+        if self.attribution is None or len(trial.functions) < 2:
+            return trial
+        gains = [
+            (self.attribution.gain(d.candidate.unit, name, d) or 0.0, d, name)
+            for d, names in trial.parts
+            for name in names
+        ]
+        for _, donor, name in sorted((x for x in gains if x[0] < LEAST_GAIN), key=lambda x: x[0]):
+            less = _without(trial.parts, donor, name)
+            if not less or time.monotonic() > self._confirm_from:
+                break
+            without = self.combined(less)
+            if without is not None and without.ratio >= trial.ratio * AS_FAST:
+                trial = without
+        return trial
 
     def _with(self, trial: Trial, donor: Donor, name: str) -> Trial | None:
         unit = donor.candidate.unit
@@ -185,6 +241,55 @@ class Search:
             return None
         parts = [(d, names) for d, names in parts if names] + [(donor, (name,))]
         return self.combined(tuple(parts))
+
+    def adopt(self, parts: Parts, ratio: float, tests_run: int) -> Trial | None:
+        """A combination that another lane found right; None where it can't be built here."""
+        texts = self.spliced_all(parts)
+        if not texts:
+            return None
+        self._adopted += 1
+        out = self.judge.arena.scratch / f"adopted-{self._adopted}"
+        built = self.judge.program.build(texts, out)
+        if isinstance(built, BuildStep):
+            return None
+        trial = Trial(parts, Admitted(texts, built, tests_run), ratio)
+        self.trials.append(trial)
+        return trial
+
+    def try_together(self, candidates: Sequence[Candidate]) -> None:
+        """Several candidates that don't interact in one build; each gets its verdict.
+
+        One build and one pass over the recordings say whether all of them are right; where they are
+        not, halves are tried. What each of them gains is then found by one profile.
+        """
+        started = time.monotonic()
+        offers: list[tuple[Candidate, Donor, tuple[str, ...]]] = []
+        texts: dict[str, str] = {}
+        alone: list[Candidate] = []
+        for candidate in candidates:
+            donor = self._screened(candidate)
+            names = self._wanted(donor) if isinstance(donor, Donor) else ()
+            done = self.judge.splice(texts, donor, names) if isinstance(donor, Donor) else donor
+            if isinstance(done, Verdict) or not names or isinstance(donor, Verdict):
+                alone.append(candidate)
+            else:
+                texts = done
+                offers.append((candidate, donor, names))
+        if len(offers) < 2:
+            alone = list(candidates)
+        else:
+            verdict, trial = self._tried_out(texts, tuple((d, names) for _, d, names in offers))
+            if trial is None and verdict.kind is not VerdictKind.SUSPICIOUS:
+                middle = len(offers) // 2
+                self.try_together([x for x, _, _ in offers[:middle]])
+                self.try_together([x for x, _, _ in offers[middle:]])
+            else:
+                shared = (time.monotonic() - started) / len(offers)
+                told = replace(verdict, seconds=shared, detail=f"{verdict.detail}, with others")
+                for candidate, _, names in offers:
+                    self.notice(Seen(candidate, names, told))
+        for candidate in alone:
+            self.try_candidate(candidate)
 
     def _try_all(self, proposer: Proposer, task: Task) -> list[Attempt]:
         attempts: list[Attempt] = []
@@ -207,3 +312,9 @@ class Search:
     def expired(self) -> bool:
         """Whether the time for all of it is over."""
         return time.monotonic() > self.deadline
+
+
+def _without(parts: Parts, donor: Donor, name: str) -> Parts:
+    """Less one function of one donor."""
+    kept = ((d, tuple(n for n in names if d is not donor or n != name)) for d, names in parts)
+    return tuple((d, names) for d, names in kept if names)

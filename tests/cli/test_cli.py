@@ -21,6 +21,8 @@ COMMANDS = [
     ("lock",),
     ("doctor",),
     ("serve",),
+    ("optimize",),
+    ("lane",),
     ("store", "list"),
     ("store", "show"),
     ("store", "verify"),
@@ -38,11 +40,13 @@ def test_help_lists_the_commands_in_the_order_of_use(inside: Command) -> None:
     listed = done.out[done.out.index("Commands:") :].splitlines()[1:]
     assert [x.split()[0] for x in listed] == [
         "record",
+        "optimize",
         "explain",
         "stats",
         "lock",
         "doctor",
         "serve",
+        "lane",
         "store",
     ]
     assert not any(x.endswith("...") for x in listed)

@@ -22,19 +22,19 @@ from tests.driver.installed import clean_environment, install
 from tests.endtoend.project import FAST, SLOW, Project
 
 WRONG = FAST.replace(">> 56", ">> 55")
+POPCOUNT = "__attribute__((noinline)) int count(unsigned long x) { return __builtin_popcountl(x); }"
 NO_STORE = "/nowhere/at/all"
 
 
-def put(project: Project, function: str = FAST) -> Rewrite:
+def put(project: Project, function: str = FAST, *options: str, isa: str = "target") -> Rewrite:
     """The store's rewrite of the project's unit by that version of the function."""
     toolchain = Toolchain()
     base = project.unit(SLOW)
-    done = splice(parse(base), parse(project.unit(function)), ("count",), tag="0123abcd")
+    donor = parse(project.unit(function, *options))
+    done = splice(parse(base), donor, ("count",), tag="0123abcd")
     assert isinstance(done, Spliced)
     rewrite = Rewrite(
-        key=UnitKey(
-            unit_key(base), toolchain.identity.digest, toolchain.isa("target", ["-O3"]).name
-        ),
+        key=UnitKey(unit_key(base), toolchain.identity.digest, toolchain.isa(isa, ["-O3"]).name),
         fingerprint=fingerprint(base.encode()),
         unit="slow",
         baseline_sha=hashlib.sha256(base.encode()).hexdigest(),
@@ -210,6 +210,50 @@ def test_what_cannot_be_locked_says_why(project: Project) -> None:
     with Store(project.store) as store:
         store.remove(rewrite.key)
     assert "holds no rewrite" in gccllm(project, "lock").stderr
+
+
+@pytest.fixture
+def native_lock(project: Project) -> Path:
+    """A lock file with a version of ``count`` that needs popcnt."""
+    put(project, POPCOUNT, "-mpopcnt", isa="native")
+    lock = project.tree.parent / "native.lock"
+    assert gccllm(project, "lock", "-o", str(lock)).returncode == 0
+    assert "needs      POPCNT\n" in lock.read_text()
+    return lock
+
+
+@pytest.mark.parametrize("carried", [False, True])
+def test_a_native_entry_is_for_builds_that_allow_it(
+    project: Project, native_lock: Path, carried: bool
+) -> None:
+    option = f"-fllm-lock={native_lock}"
+
+    def build(*isa: str) -> bytes:
+        if carried:
+            project.build("-O3", "-c", "slow.c", "-o", "slow.o")
+            project.build(option, *isa, "slow.o", "-o", "slow")
+        else:
+            project.build("-O3", option, *isa, "slow.c", "-o", "slow")
+        return project.built
+
+    assert build() == project.expected
+    assert build("-fllm-isa=target") == project.expected
+    assert events(project).count("lock:other-isa") == 2
+    native = build("-fllm-isa=native")
+    assert native != project.expected
+    dispatch = build("-fllm-isa=dispatch")
+    assert dispatch not in (project.expected, native)
+    assert build("-fllm-isa=dispatch") == dispatch
+    if carried:
+        assert project.record()["isa"] == "dispatch"
+
+
+def test_a_build_for_that_processor_applies_a_native_entry(
+    project: Project, native_lock: Path
+) -> None:
+    """-mpopcnt leaves gcc's assembly of the program as it is."""
+    project.build("-O3", "-mpopcnt", f"-fllm-lock={native_lock}", "slow.c", "-o", "slow")
+    assert project.built != project.expected
 
 
 def check(project: Project, lock: Path) -> subprocess.CompletedProcess[str]:

@@ -11,7 +11,8 @@ from gccllm.asm.carry import Frame
 from gccllm.asm.normalise import fingerprint, unit_key
 from gccllm.asm.splice import Spliced, splice
 from gccllm.asm.unit import parse
-from gccllm.locking.restoring import Restorer, one_unit
+from gccllm.locking.restoring import Restorer
+from gccllm.program import one_unit
 from gccllm.store import Rewrite, UnitKey
 from gccllm.toolchain import Toolchain
 from gccllm.types import Speedup

@@ -47,7 +47,7 @@ def test_the_code_that_was_judged_comes_back(
     restored = place.restore("unit", read.rewrites)
     assert same_code(restored, stored.text)
     assert not same_code(restored, base)
-    place.check("unit", restored, read.rewrites)
+    place.check("unit", restored, read.rewrites, "native")
     assert place.assembled("unit", restored).read_bytes() == (
         place.assembled("unit", stored.text).read_bytes()
     )
@@ -82,7 +82,7 @@ def test_debug_information_makes_no_difference(tmp_path: Path) -> None:
     assert unit_key(debug) == blocks[0].baseline
     place = restorer(debug, tmp_path)
     restored = place.restore("unit", blocks)
-    place.check("unit", restored, blocks)
+    place.check("unit", restored, blocks, "native")
     assert "vpmulld" in restored or "vpaddd" in restored
     assert ".debug_info" in restored
 
@@ -93,8 +93,8 @@ def test_a_target_rewrite_needs_what_the_user_allows(tmp_path: Path) -> None:
     place = restorer(base, tmp_path)
     text = place.restore("unit", target)
     with pytest.raises(LockError, match="cpu-feature"):
-        place.check("unit", text, target)
-    restorer(base, tmp_path, "-mavx2").check("unit", text, target)
+        place.check("unit", text, target, "target")
+    restorer(base, tmp_path, "-mavx2").check("unit", text, target, "target")
 
 
 @pytest.mark.parametrize(
@@ -117,7 +117,7 @@ def test_a_hostile_block_is_refused(change: Callable[[str], str], why: str, tmp_
     sly = [replace(blocks[0], assembly=change(blocks[0].assembly))]
     place = restorer(base, tmp_path)
     with pytest.raises(LockError, match=why):
-        place.check("unit", place.restore("unit", sly), sly)
+        place.check("unit", place.restore("unit", sly), sly, "native")
 
 
 def test_only_what_is_named_is_replaced(tmp_path: Path) -> None:

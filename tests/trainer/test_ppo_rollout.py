@@ -76,6 +76,33 @@ def test_the_seed_decides(model: Any, prompts: list[tuple[int, ...]]) -> None:
     assert sampled(model, wanted, seed=2) != first
 
 
+def test_what_is_sampled_beside_it_does_not_matter(
+    model: Any, prompts: list[tuple[int, ...]]
+) -> None:
+    """Requests come in batches that no run repeats; equal ones still draw otherwise."""
+    wanted = [Wanted(x, 1.0, 12) for x in prompts]
+    together = sampled(model, wanted, seed=1)
+    assert [sampled(model, [x], seed=1)[0].tokens for x in wanted] == [x.tokens for x in together]
+    again = sampled(model, wanted[:1] * 8, seed=1)
+    assert again[0].tokens == together[0].tokens
+    assert len({x.tokens for x in again}) > 1
+    numbered = [Wanted(prompts[0], 1.0, 12, n) for n in range(8)]
+    assert len({x.tokens for x in sampled(model, numbered, seed=1)}) > 1
+
+
+def test_draws_fall_as_often_as_they_are_likely() -> None:
+    """Three of four tokens are equally likely, and one is not."""
+    torch = pytest.importorskip("torch")
+    from trainer.on_verl.rollout import _sample
+
+    count = 1000
+    logits = torch.tensor([[-torch.inf, 0.0, 0.0, 0.0]]).expand(count, 4)
+    drawn = torch.arange(count, dtype=torch.float64) / count
+    chosen, likely = _sample(logits, torch.ones(count), drawn)
+    assert torch.bincount(chosen, minlength=4).tolist() == [0, 334, 333, 333]
+    assert torch.allclose(likely, torch.full((count,), -1.0986), atol=1e-3)
+
+
 def test_lengths_and_temperatures_of_their_own(model: Any, prompts: list[tuple[int, ...]]) -> None:
     wanted = [Wanted(x, float(n % 2), 3 + n) for n, x in enumerate(prompts)]
     found = sampled(model, wanted)

@@ -109,7 +109,7 @@ def test_what_verl_writes_becomes_figures_and_a_picture(tmp_path: Path) -> None:
         folder.mkdir(parents=True)
     said: list[str] = []
     with Follower(paths, 0, said.append) as follower:
-        follower.look()
+        follower.look(False)
         written = ""
         for step in range(3):
             held = [sample("unchanged", 1.0, 1.0, "greedy"), sample("x", 2.0, 2.0, "sampled")]
@@ -123,8 +123,11 @@ def test_what_verl_writes_becomes_figures_and_a_picture(tmp_path: Path) -> None:
                 own |= {"timing_s/step": 2.0, "actor/entropy": 0.5}
             written += json.dumps({"step": step, "data": own}) + "\n"
             paths.verl_metrics.write_text(written)
-            follower.look()
-            follower.look()
+            follower.look(False)
+            follower.look(False)
+            # the newest may lack its answers, so it is the next look's
+            assert len({x["step"] for x in read_metrics(tmp_path / "metrics.jsonl")}) == step
+        follower.look(True)
     found = read_metrics(tmp_path / "metrics.jsonl")
     kinds = [(x["kind"], x["step"]) for x in found]
     assert kinds == [
@@ -148,3 +151,35 @@ def test_what_verl_writes_becomes_figures_and_a_picture(tmp_path: Path) -> None:
     with Follower(paths, 1, said.append):
         pass
     assert max(x["step"] for x in read_metrics(tmp_path / "metrics.jsonl")) == 1
+
+    # it was killed before anyone had looked at step 1, and what came later is of no checkpoint
+    (tmp_path / "metrics.jsonl").write_text(json.dumps(found[0]) + "\n")
+    with Follower(paths, 1, said.append) as follower:
+        follower.begin()
+        follower.look(True)
+    assert [x["step"] for x in read_metrics(tmp_path / "metrics.jsonl")] == [0, 1, 1, 1]
+
+
+def test_answers_that_are_not_written_yet_are_waited_for(tmp_path: Path) -> None:
+    pytest.importorskip("tensorboard")
+    paths = Paths(tmp_path)
+    for folder in (paths.verl_metrics.parent, paths.train_samples):
+        folder.mkdir(parents=True)
+    rows = [{"step": x, "data": {"training/global_step": x}} for x in (1, 2)]
+    paths.verl_metrics.write_text("".join(json.dumps(x) + "\n" for x in rows))
+    answers, line = paths.train_samples / "1.jsonl", json.dumps(sample("x", 2.0, 2.0)) + "\n"
+
+    def known() -> list[int]:
+        return [x["step"] for x in read_metrics(tmp_path / "metrics.jsonl")]
+
+    with Follower(paths, 0, lambda line: None) as follower:
+        follower.look(False)
+        assert known() == []
+        answers.write_text(line + line[:9])
+        follower.look(False)
+        assert known() == []
+        answers.write_text(line + line)
+        follower.look(False)
+        assert known() == [1]
+        follower.look(True)
+        assert known() == [1, 2]

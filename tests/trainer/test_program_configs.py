@@ -12,9 +12,16 @@ from gccllm.errors import UsageError
 from gccllm.types import Speedup, Verdict, VerdictKind
 from tests.trainer.tiny_chat import make_tiny_chat
 from trainer.ppo.config import Paths, Settings, verl_overrides
-from trainer.programs.commands import Configuration, Prompt
+from trainer.programs.commands import Configuration, Prompt, Supervised
 from trainer.programs.rewards import ProgramShaping
-from trainer.programs.settings import CONFIGURATIONS, PROMPTS, ProgramSettings, composed
+from trainer.programs.settings import (
+    CONFIGURATIONS,
+    PROMPTS,
+    ProgramSettings,
+    composed,
+    resolved,
+)
+from trainer.programs.sft import SFT_CONFIGURATIONS
 
 pytest.importorskip("verl")
 pytest.importorskip("hydra")
@@ -162,6 +169,7 @@ def test_what_makes_no_sense(name: str, given: tuple[str, ...], message: str) ->
 
 def test_the_command_knows_them_all() -> None:
     assert tuple(x.value for x in Configuration) == CONFIGURATIONS
+    assert tuple(x.value for x in Supervised) == SFT_CONFIGURATIONS
     assert tuple(x.value for x in Prompt) == PROMPTS
 
 
@@ -184,3 +192,18 @@ def test_rewards_of_the_paper(
     shaping = ProgramShaping(kind, alpha=alpha)
     assert tuple(shaping.reward(x, 8) for x in (RIGHT, WRONG, BROKEN)) == expected
     assert ProgramSettings.of({"reward": {"kind": kind, "alpha": alpha}}).reward == shaping
+
+
+@pytest.mark.parametrize("name", SFT_CONFIGURATIONS)
+def test_supervised_configurations_compose(name: str) -> None:
+    """What the authors' script has, unless a machine says otherwise."""
+    config = resolved(name, ("data.max_length=100",))
+    assert config["data"]["max_length"] == 100
+    assert resolved(name)["data"]["max_length"] == 4000
+    assert config["trainer"]["total_epochs"] == 5
+    assert config["gccllm"]["prompt"] in PROMPTS
+    if name == "sft-7b":
+        assert config["data"]["train_batch_size"] == 8
+        assert config["model"]["path"] == QWEN
+    with pytest.raises(UsageError, match="no_such"):
+        resolved(name, ("no_such=1",))

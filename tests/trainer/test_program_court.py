@@ -139,6 +139,10 @@ class _OddJudge:
             time.sleep(600)
         if answer == "die":
             os._exit(9)
+        first, _, once = answer.partition(" ")
+        if first == "die-once" and not Path(once).exists():
+            Path(once).touch()
+            os._exit(9)
         return TIMED
 
 
@@ -155,6 +159,15 @@ def test_stuck_and_hostile_answers_stall_nobody() -> None:
         assert kinds == {VerdictKind.UNJUDGED}
         assert court.verdict(task(), "good") == TIMED
     assert court.figures().unjudged == 2
+
+
+def test_a_judge_that_was_killed_is_asked_again(tmp_path: Path) -> None:
+    """By whoever: for want of memory, say. The answer gets its verdict all the same."""
+    court = Court([], [Lane(Odd(), 60.0)])
+    with court:
+        assert court.verdict(task(), f"die-once {tmp_path / 'died'}") == TIMED
+    assert (tmp_path / "died").exists()
+    assert court.figures().unjudged == 0
 
 
 @pytest.fixture

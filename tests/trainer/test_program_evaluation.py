@@ -86,11 +86,13 @@ def lines_of(out: Path) -> dict[tuple[str, str, int], dict[str, str]]:
 
 
 @pytest.mark.slow
-def test_systems_beside_each_other(examples: Path, scripts: Path, tmp_path: Path) -> None:
+def test_systems_beside_each_other(
+    examples: Path, scripts: Path, server: tuple[str, Any], tmp_path: Path
+) -> None:
     """Doing nothing is worth 1 under both; a right rewrite is found among wrong ones, and measured
-    under both; the same call again asks nobody."""
+    under both; a server that is wrong each time gains nothing; the same call again asks nobody."""
     out, said = tmp_path / "out", list[str]()
-    systems = ("do-nothing", f"hand=scripted:{scripts}", "compilers")
+    systems = ("do-nothing", f"hand=scripted:{scripts}", "compilers", f"chat=openai:{server[0]}")
     plan = ProgramPlan(out, systems, examples=examples, samples=3, ablation=("do-nothing", "hand"))
     results = evaluate_programs(plan, said.append)
     assert results["programs"] == ["ones"]
@@ -102,6 +104,8 @@ def test_systems_beside_each_other(examples: Path, scripts: Path, tmp_path: Path
         assert (wrong["compiles"], wrong["passes"], wrong["speedup"]) == ("True", "False", "1.0")
         assert (fast["passes"], fast["faster"]) == ("True", "True")
         assert float(fast["speedup"]) > 1.0
+        chat = lines["chat", protocol, 3]
+        assert (chat["compiles"], chat["passes"], chat["speedup"]) == ("True", "False", "1.0")
         assert results["control"][protocol]["programs"] == 1
     assert lines["hand", "honest", 3]["low"] != ""
     assert float(lines["hand", "honest", 3]["control"]) == 1.0

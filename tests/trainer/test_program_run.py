@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,7 @@ from trainer.metrics import read_metrics
 from trainer.ppo.service import RewardService
 from trainer.programs.judging import ProgramJudge
 from trainer.programs.rewards import ProgramShaping
+from trainer.programs.sft import train_supervised
 from trainer.programs.tasks import ProgramHow, ProgramJudging, ProgramTask, program_tasks
 from trainer.programs.train import ProgramRun, train_programs
 
@@ -160,6 +162,62 @@ def test_steps_on_this_cpu(estimator: str, dataset: Path, tmp_path: Path) -> Non
     assert {x["kind"] for x in rows} == {"train", "held-greedy"}
     assert AutoModelForCausalLM.from_pretrained(out / "model").config.vocab_size == 258
     assert AutoTokenizer.from_pretrained(out / "model").chat_template
+
+
+SFT = ("data.max_length=4000", "trainer.total_training_steps=2", "trainer.total_epochs=9")
+
+
+def test_what_supervised_training_is_given(dataset: Path, tmp_path: Path) -> None:
+    """The prompt and the assembly as a chat; what is too long is left out and told."""
+    pytest.importorskip("hydra")
+    pq = pytest.importorskip("pyarrow.parquet")
+    model = make_tiny_chat(tmp_path / "model")
+    out = tmp_path / "run"
+    options = ["sft-programs", "--data", str(dataset), "--out", str(out), "--config", "sft-cpu"]
+    options += ["--model", str(model), "--write-only", "--prompt", "c-only", *SFT]
+    done = CliRunner().invoke(app, options)
+    assert done.exit_code == 0, done.output
+    assert f"-m trainer.on_verl.sft {out}/verl/config.json" in done.output
+    (row, *_) = pq.read_table(out / "verl" / "train.parquet").to_pylist()
+    assert [x["role"] for x in row["messages"]] == ["user", "assistant"]
+    known = next(x for x in read_program_rows(dataset) if x.name == row["program"])
+    assert row["messages"][0]["content"] == known.c_only_question
+    assert row["messages"][1]["content"] == answer_text(known.assembly)
+    given = ("data.max_length=500", *SFT[1:])
+    with pytest.raises(UsageError, match="less than a batch"):
+        train_supervised(ProgramRun("sft-cpu", dataset, tmp_path / "short", str(model), given))
+    with pytest.raises(UsageError, match="other given"):
+        train_supervised(ProgramRun("sft-cpu", dataset, out, str(model), SFT), write_only=True)
+    with pytest.raises(UsageError, match="no configuration 'cpu'"):
+        train_supervised(ProgramRun("cpu", dataset, out, str(model)), write_only=True)
+
+
+@pytest.mark.long
+def test_supervised_steps_on_this_cpu(dataset: Path, tmp_path: Path) -> None:
+    """Two steps, then two more from the checkpoint; an ordinary model comes out, changed."""
+    pytest.importorskip("verl")
+    pytest.importorskip("hydra")
+    import torch
+    from safetensors.torch import load_file
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    model, out = make_tiny_chat(tmp_path / "model"), tmp_path / "run"
+    given = ("gccllm.prompt=c-only", "data.train_batch_size=1", *SFT)
+    run = ProgramRun("sft-cpu", dataset, out, str(model), given)
+    done = train_supervised(run)
+    assert (done.steps, done.finished) == (2, True)
+    rows = read_metrics(out / "metrics.jsonl")
+    assert [x["step"] for x in rows if x["kind"] == "train"] == [1, 2]
+    assert all(x["loss"] > 0 for x in rows)
+    before, after = (load_file(x / "model.safetensors") for x in (model, out / "model"))
+    assert any(not torch.equal(x, after[name]) for name, x in before.items())
+    assert AutoModelForCausalLM.from_pretrained(out / "model").config.vocab_size == 258
+    assert AutoTokenizer.from_pretrained(out / "model").chat_template
+    more = replace(run, given=(*run.given, "trainer.total_training_steps=4"))
+    assert train_supervised(more).steps == 4
+    rows = read_metrics(out / "metrics.jsonl")
+    assert [x["step"] for x in rows if x["kind"] == "train"] == [1, 2, 3, 4]
+    assert [x["step"] for x in rows if x["kind"] == "valid"] == [2, 4], "after each epoch"
 
 
 def test_the_same_code_in_other_words_is_built_again(

@@ -23,6 +23,10 @@ Out = Annotated[
 Jobs = Annotated[int, typer.Option(metavar="J", min=1, help="processes [default: all cores]")]
 Tests = Annotated[int, typer.Option(metavar="N", min=1, help="tests of a program, at most")]
 Tokens = Annotated[int, typer.Option(metavar="N", min=1, help="of a prompt, at most; estimated")]
+Ratio = Annotated[
+    float, typer.Option(metavar="X", min=0.0, help="time at -O0 by that at -O3, at least")
+]
+Held = Annotated[int, typer.Option(metavar="N", min=0, help="programs for evaluation")]
 Seed = Annotated[int, typer.Option(metavar="S", help="which groups are held out")]
 CORES = len(os.sched_getaffinity(0))
 
@@ -35,16 +39,14 @@ def codenet(
         Path, typer.Option(metavar="DIR", help="pNNNNN/input.K.txt: inputs of the problems")
     ],
     out: Out,
-    ratio: Annotated[
-        float, typer.Option(metavar="X", min=0.0, help="time at -O0 by that at -O3, at least")
-    ] = 3.0,
+    ratio: Ratio = 3.0,
     per_problem: Annotated[
         int, typer.Option(metavar="N", min=1, help="accepted submissions tried of a problem")
     ] = 10,
     most: Annotated[
         int, typer.Option(metavar="N", min=1, help="programs kept, the best by ratio")
     ] = 8072,
-    held: Annotated[int, typer.Option(metavar="N", min=0, help="of them for evaluation")] = 200,
+    held: Held = 200,
     most_tests: Tests = 10,
     most_tokens: Tokens = 4000,
     jobs: Jobs = CORES,
@@ -95,10 +97,8 @@ def hub(
 def programs(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="of NAME.c with NAME.tests/")],
     out: Out,
-    ratio: Annotated[
-        float, typer.Option(metavar="X", min=0.0, help="time at -O0 by that at -O3, at least")
-    ] = 0.0,
-    held: Annotated[int, typer.Option(metavar="N", min=0, help="programs for evaluation")] = 0,
+    ratio: Ratio = 0.0,
+    held: Held = 0,
     most_tests: Tests = 10,
     most_tokens: Tokens = 4000,
     jobs: Jobs = CORES,

@@ -4,7 +4,8 @@
 verl's own parts do the rest. ``RegionAgent`` is its single-turn agent, except that a row may ask
 for the greedy answer; ``RegionRewards`` is its reward manager, except that special tokens are kept
 (``<|keep|>`` is an answer) and that the reward comes from the service beside Ray;
-``end_when_asked`` makes its trainer end when the time is over.
+``end_when_asked`` makes its trainer end when the time is over, ``keep_order`` go on with the very
+prompts that a run which never stopped would have.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from trainer.on_verl.names import SOCKET_VARIABLE, STOP_VARIABLE, TCP, UNTIL_VAR
 from trainer.ppo.reward import SCORE_KEYS, unjudged
 from trainer.ppo.text import answer_of
 
-__all__ = ["RegionAgent", "RegionRewards", "end_when_asked"]
+__all__ = ["RegionAgent", "RegionRewards", "end_when_asked", "keep_order"]
 
 MOST_LINE = 1 << 20
 ASK_SECONDS = 3600.0
@@ -108,3 +109,20 @@ def end_when_asked() -> None:
         self._steps = steps
 
     RayPPOTrainer.total_training_steps = property(steps, set_steps)
+
+
+def keep_order() -> None:
+    """Let verl's trainer, in this process, go on from a checkpoint at the end of an epoch with the
+    next epoch's order. By itself it begins anew with the first one's there: it does not load the
+    state of a loader that is used up."""
+    load = "_load_checkpoint"
+    original = getattr(RayPPOTrainer, load)
+
+    def loaded(self: Any) -> None:
+        original(self)
+        epochs, rest = divmod(int(getattr(self, "global_steps", 0)), len(self.train_dataloader))
+        if not rest:
+            for _ in range(epochs):
+                list(self.train_dataloader.sampler)
+
+    setattr(RayPPOTrainer, load, loaded)

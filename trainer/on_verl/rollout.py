@@ -8,7 +8,9 @@ it has ended, so that its reward can be found while the others are still being w
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import os
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -27,11 +29,13 @@ GATHER_SECONDS = 0.05
 
 @dataclass(frozen=True)
 class Wanted:
-    """One answer to be sampled: the prompt's tokens, a temperature (0 is greedy), a length."""
+    """One answer to be sampled: the prompt's tokens, a temperature (0 is greedy), a length.
+    ``number`` tells it from others to the same prompt, which draw otherwise."""
 
     prompt: tuple[int, ...]
     temperature: float
     most: int
+    number: int = 0
 
 
 @dataclass(frozen=True)
@@ -55,16 +59,30 @@ def generate(
 ) -> Iterator[tuple[int, Answer]]:
     """Sample every answer; yields (index in ``wanted``, answer) as they end.
 
-    Prompts of like length are sampled together. The result depends on ``wanted`` in its order,
-    ``seed`` and the weights alone (and, in the last bits, on the number of threads).
+    Prompts of like length are sampled together. What an answer draws depends on ``seed`` and on
+    what is wanted alone (equal ones draw otherwise, in their order), not on what else is sampled
+    with it: requests come in batches that no run repeats. Probabilities may differ in their last
+    bits with the batch and the number of threads.
     """
-    import torch
-
-    source = torch.Generator().manual_seed(seed)
+    draws = _draws(wanted, seed)
     order = sorted(range(len(wanted)), key=lambda x: (len(wanted[x].prompt), x))
     for start in range(0, len(order), most_at_once):
         places = order[start : start + most_at_once]
-        yield from _batch(model, wanted, places, ends, pad, source)
+        yield from _batch(model, wanted, places, ends, pad, draws)
+
+
+def _draws(wanted: Sequence[Wanted], seed: int) -> list[Any]:
+    """For each answer float64 [most] in [0, 1): a number a token."""
+    import numpy as np
+
+    seen: Counter[Wanted] = Counter()
+    found = []
+    for one in wanted:
+        key = repr((seed, one.prompt, one.number, seen[one])).encode()
+        seen[one] += 1
+        digest = hashlib.blake2b(key, digest_size=16).digest()
+        found.append(np.random.default_rng(int.from_bytes(digest, "big")).random(one.most))
+    return found
 
 
 def _batch(
@@ -73,7 +91,7 @@ def _batch(
     places: list[int],
     ends: frozenset[int],
     pad: int,
-    source: Any,
+    draws: Sequence[Any],
 ) -> Iterator[tuple[int, Answer]]:
     """Rows are left-padded [B, T]; ``alive`` are the rows still being written."""
     import torch
@@ -101,7 +119,8 @@ def _batch(
                 logits_to_keep=1,
             )
             cache = out.past_key_values
-            chosen, likely = _sample(out.logits[:, -1].float(), temperatures, source)
+            drawn = torch.tensor([draws[x][min(len(tokens[x]), wanted[x].most - 1)] for x in rows])
+            chosen, likely = _sample(out.logits[:, -1].float(), temperatures, drawn)
             for row, place in enumerate(rows):
                 if not alive[row]:
                     continue
@@ -127,16 +146,17 @@ def _batch(
                 alive = [True] * len(rows)
 
 
-def _sample(logits: Any, temperatures: Any, source: Any) -> tuple[Any, Any]:
-    """int64 [B] tokens and float32 [B] log-probabilities from logits [B, V]."""
+def _sample(logits: Any, temperatures: Any, drawn: Any) -> tuple[Any, Any]:
+    """int64 [B] tokens and float32 [B] log-probabilities from logits [B, V], with ``drawn`` float64
+    [B] in [0, 1): the token in whose part of the probabilities, laid end to end, it falls."""
     import torch
 
     greedy = temperatures <= 0
     scale = torch.where(greedy, torch.ones_like(temperatures), temperatures)
     likely = torch.log_softmax(logits / scale[:, None], -1)
-    # One draw for every row, greedy or not: what a row draws does not depend on the others' kind.
-    drawn = likely.exp().multinomial(1, generator=source)[:, 0]
-    chosen = torch.where(greedy, likely.argmax(-1), drawn)
+    ends = likely.double().exp().cumsum(-1)
+    fallen = (ends <= drawn[:, None] * ends[:, -1:]).sum(-1).clamp(max=logits.shape[-1] - 1)
+    chosen = torch.where(greedy, likely.argmax(-1), fallen)
     return chosen, likely.gather(1, chosen[:, None])[:, 0]
 
 
@@ -163,7 +183,7 @@ class Server:
         self._most = most
         self._seed = seed
         self._step = 0
-        self._batches = 0
+        self._asked: Counter[tuple[int, ...]] = Counter()
         self._waiting: list[tuple[Wanted, asyncio.Future[Answer]]] = []
         self._worker: asyncio.Task[None] | None = None
 
@@ -177,7 +197,8 @@ class Server:
         if result.unexpected_keys:
             raise ValueError(f"no such weights: {result.unexpected_keys[:4]}")
         if step is not None:
-            self._step, self._batches = step, 0
+            self._step = step
+            self._asked.clear()
 
     async def generate(
         self,
@@ -196,7 +217,9 @@ class Server:
             tuple(prompt_ids),
             float(sampling_params.get("temperature", 1.0) or 0.0),
             int(most or self._most),
+            self._asked[tuple(prompt_ids)],
         )
+        self._asked[wanted.prompt] += 1
         future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         self._waiting.append((wanted, future))
         if self._worker is None or self._worker.done():
@@ -216,9 +239,8 @@ class Server:
                 count = len(self._waiting)
                 await asyncio.sleep(GATHER_SECONDS)
             # Requests come in no certain order; sampling must not depend on it.
-            batch = sorted(self._waiting, key=lambda x: (x[0].prompt, x[0].temperature))
+            batch = sorted(self._waiting, key=lambda x: (x[0].prompt, x[0].number))
             self._waiting = []
-            self._batches += 1
             try:
                 await asyncio.to_thread(self._generate, batch, asyncio.get_running_loop())
             except Exception as error:
@@ -229,7 +251,7 @@ class Server:
     def _generate(
         self, batch: list[tuple[Wanted, asyncio.Future[Answer]]], loop: asyncio.AbstractEventLoop
     ) -> None:
-        seed = (self._seed * 1_000_003 + self._step) * 1_009 + self._batches
+        seed = self._seed * 1_000_003 + self._step
         wanted = [x for x, _ in batch]
         for place, answer in generate(
             self._model, wanted, ends=self._ends, pad=self._pad, seed=seed

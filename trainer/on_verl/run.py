@@ -67,12 +67,13 @@ def main(path: Path) -> None:
     runner: Any = legacy.TaskRunner.__ray_metadata__.modified_class
 
     class Runner(runner):
-        """verl's, whose trainer ends when it is asked to."""
+        """verl's, whose trainer ends when it is asked to and goes on as if it had not."""
 
         def run(self, config: Any) -> None:
-            from trainer.on_verl.parts import end_when_asked
+            from trainer.on_verl.parts import end_when_asked, keep_order
 
             end_when_asked()
+            keep_order()
             super().run(config)
 
     run_ppo(config, task_runner_class=ray.remote(num_cpus=1)(Runner))

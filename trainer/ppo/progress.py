@@ -86,9 +86,9 @@ class Follower:
         self._metrics = Metrics(paths.out, began)
         known = read_metrics(paths.out / FILE)
         self._tokens = max((int(x["tokens"]) for x in known), default=0)
+        self._last = max((int(x["step"]) for x in known), default=-1)
         self._began = began
         self._seen = 0
-        self._fresh = not known
 
     def __enter__(self) -> Follower:
         self._metrics.__enter__()
@@ -102,17 +102,36 @@ class Follower:
     ) -> None:
         self._metrics.__exit__(kind, error, trace)
 
-    def look(self) -> None:
-        """Take over every step that verl has finished meanwhile."""
-        if not self._paths.verl_metrics.exists():
-            return
-        written = read_metrics(self._paths.verl_metrics)
-        for row in written[self._seen :]:
+    def begin(self) -> None:
+        """Take over what a run that was killed had written of steps that its checkpoint has, and
+        make room for a new one's."""
+        for row in self._written():
+            if self._last < int(row["step"]) <= self._began:
+                self._step(int(row["step"]), row["data"])
+        self._paths.verl_metrics.unlink(missing_ok=True)
+
+    def look(self, ended: bool) -> None:
+        """Take over every step that verl has finished meanwhile, or all that is there when it has
+        ``ended``. verl writes answers beside its work, perhaps behind the figures of their step."""
+        written = self._written()
+        for number, row in enumerate(written[self._seen :], self._seen + 1):
+            if not ended and (number == len(written) or not self._answered(row)):
+                break
             self._seen += 1
             self._step(int(row["step"]), row["data"])
-        if written and self._seen == len(written) and self._changed:
+        if self._changed and self._seen >= len(written) - 1:
             ppo_curve(self._paths.out / FILE, self._paths.out / "curve.png")
             self._changed = False
+
+    def _written(self) -> list[dict[str, Any]]:
+        return _samples(self._paths.verl_metrics)
+
+    def _answered(self, row: Mapping[str, Any]) -> bool:
+        """Whether the answers of a step are there, to the end of a line."""
+        own, name = row["data"], f"{row['step']}.jsonl"
+        wanted = [self._paths.train_samples / name] * ("training/global_step" in own)
+        wanted += [self._paths.held_samples / name] * any(x.startswith("val-") for x in own)
+        return all(x.exists() and x.read_bytes().endswith(b"\n") for x in wanted)
 
     _changed = False
 

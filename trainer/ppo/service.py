@@ -5,7 +5,8 @@
 
 Every verdict is kept, so the same answer to the same question is judged once, in whatever run. A
 lane that does not answer in time is killed with all that it started; its question is unjudged, and
-not kept. :meth:`RewardService.reward` never raises.
+not kept. One that dies is started anew and asked once more. :meth:`RewardService.reward` never
+raises.
 """
 
 from __future__ import annotations
@@ -116,18 +117,24 @@ class Lane:
         self._pipe: Connection | None = None
 
     def ask(self, task: Question, answer: str) -> Verdict:
-        """The verdict; unjudged if it does not come in time."""
+        """The verdict; unjudged if it does not come in time, or two processes died of it."""
+        reason = ""
         with self._lock:
-            try:
-                pipe = self._pipe or self._start()
-                pipe.send((task, answer))
-                if pipe.poll(self._deadline):
-                    verdict: Verdict = pipe.recv()
-                    return verdict
+            for _ in range(2):
+                try:
+                    pipe = self._pipe or self._start()
+                    pipe.send((task, answer))
+                    if pipe.poll(self._deadline):
+                        verdict: Verdict = pipe.recv()
+                        return verdict
+                except (OSError, EOFError) as error:
+                    # Killed by someone else, for want of memory perhaps: asked once more.
+                    reason = f"the judging process ended: {type(error).__name__}"
+                    self._kill()
+                    continue
+                self._kill()
                 reason = f"no verdict in {self._deadline:.0f} seconds"
-            except (OSError, EOFError) as error:
-                reason = f"the judging process ended: {type(error).__name__}"
-            self._kill()
+                break
         return Verdict(VerdictKind.UNJUDGED, reason)
 
     def close(self) -> None:
@@ -141,10 +148,10 @@ class Lane:
     def _start(self) -> Connection:
         context = multiprocessing.get_context("spawn")
         ours, theirs = context.Pipe()
-        self._process = context.Process(target=_in_own_group, args=(theirs, self._how), daemon=True)
-        self._process.start()
+        process = context.Process(target=_in_own_group, args=(theirs, self._how), daemon=True)
+        process.start()
         theirs.close()
-        self._pipe = ours
+        self._process, self._pipe = process, ours
         return ours
 
     def _kill(self) -> None:

@@ -10,7 +10,6 @@ Hugging Face folder of the last checkpoint. The same command goes on from the la
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -30,6 +29,7 @@ from trainer.ppo.tasks import Task
 from trainer.ppo.text import CHAT_TEMPLATE, prompt_ids
 from trainer.ppo.verl_process import (
     environment_of,
+    known_run,
     last_step,
     ray_folder,
     run_verl,
@@ -168,12 +168,7 @@ def _prepare(
     loaded = tokenizers.load(tokenizer)
     names = [[x.name for x in split.train], [x.name for x in split.held]]
     identity = {"settings": settings.identity(), "tasks": names, "model": str(model.absolute())}
-    known = paths.out / "run.json"
-    if known.exists():
-        before = json.loads(known.read_text(encoding="utf-8"))
-        for name, value in identity.items():
-            if before.get(name) != value:
-                raise UsageError(f"{paths.out} is of a run with other {name}; give another --out")
+    if known_run(paths, identity):
         return
     (paths.out / "verl").mkdir(parents=True, exist_ok=True)
     for source, target in ((model, paths.start), (critic, paths.critic)):
@@ -183,7 +178,7 @@ def _prepare(
     held = rows(split.held, held_samples=settings.held_samples)
     pq.write_table(pa.Table.from_pylist(held), paths.held_rows)
     paths.agents.write_text("- name: region\n  _target_: trainer.on_verl.parts.RegionAgent\n")
-    write_json(known, identity)
+    write_json(paths.out / "run.json", identity)
     say(f"{len(split.train)} tasks to train on, {len(split.held)} held out")
 
 

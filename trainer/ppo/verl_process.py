@@ -9,12 +9,12 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from gccllm import process
-from gccllm.errors import GccllmError
+from gccllm.errors import GccllmError, UsageError
 from gccllm.lanes import lane_cores
 from trainer.folders import replace_file
 from trainer.on_verl import names as shared
@@ -22,7 +22,15 @@ from trainer.on_verl.pin import cpu_environment
 from trainer.ppo.config import Paths
 from trainer.ppo.progress import Follower
 
-__all__ = ["environment_of", "last_step", "ray_folder", "run_verl", "write_json"]
+__all__ = [
+    "environment_of",
+    "follow",
+    "known_run",
+    "last_step",
+    "ray_folder",
+    "run_verl",
+    "write_json",
+]
 
 POLL_SECONDS = 2.0
 SHORT_TEMP = "/tmp"
@@ -79,17 +87,31 @@ def run_verl(
     stop: Callable[[], bool],
     say: Callable[[str], None],
 ) -> None:
-    """Run verl to its end, as ``verl/config.json`` says, while its figures are followed.
+    """Run verl's PPO to its end, as ``verl/config.json`` says, while its figures are followed.
 
     ``began`` is the step that it goes on from; ``stop()`` true asks it to end after its step.
     Raises GccllmError if it fails; the end of its log is in the message.
     """
-    flag = paths.out / "verl" / "stop"
-    flag.unlink(missing_ok=True)
-    paths.verl_metrics.unlink(missing_ok=True)
     config = paths.out / "verl" / "config.json"
     argv = [sys.executable, "-m", "trainer.on_verl.run", str(config)]
-    with Follower(paths, began, say) as follower, paths.log.open("ab") as log:
+    with Follower(paths, began, say) as follower:
+        follower.begin()
+        follow(argv, paths, environment, follower.look, stop, say)
+
+
+def follow(
+    argv: Sequence[str],
+    paths: Paths,
+    environment: dict[str, str],
+    look: Callable[[bool], None],
+    stop: Callable[[], bool],
+    say: Callable[[str], None],
+) -> None:
+    """Run a program of verl's to its end; ``look(False)`` is called now and then, ``look(True)``
+    behind it. For ``stop`` and errors see :func:`run_verl`."""
+    flag = paths.out / "verl" / "stop"
+    flag.unlink(missing_ok=True)
+    with paths.log.open("ab") as log:
         # Not process.run: it runs for hours, is looked at meanwhile, and has to end when we do.
         child = subprocess.Popen(
             argv,
@@ -103,13 +125,13 @@ def run_verl(
         try:
             while child.poll() is None:
                 time.sleep(POLL_SECONDS)
-                follower.look()
+                look(False)
                 if stop() and not flag.exists():
                     flag.touch()
                     say("stopping after this step")
         finally:
             process.kill_tree(child)
-        follower.look()
+        look(True)
     if child.returncode:
         raise GccllmError(f"verl failed; the end of {paths.log}:\n{_tail(paths.log)}")
 
@@ -121,6 +143,19 @@ def last_step(paths: Paths) -> int:
         return int(path.read_text())
     except (OSError, ValueError):
         return 0
+
+
+def known_run(paths: Paths, identity: Mapping[str, object]) -> bool:
+    """Whether the folder is of this very run already, as its ``run.json`` says. Raises UsageError
+    where it is another one's."""
+    known = paths.out / "run.json"
+    if not known.exists():
+        return False
+    before = json.loads(known.read_text(encoding="utf-8"))
+    for name, value in identity.items():
+        if before.get(name) != value:
+            raise UsageError(f"{paths.out} is of a run with other {name}; give another --out")
+    return True
 
 
 def write_json(path: Path, content: object) -> None:

@@ -14,6 +14,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 
 from gccllm.asm.normalise import same_code
+from gccllm.assurance.ladder.unchanged import unchanged
 from gccllm.errors import GccllmError
 from gccllm.judge.baseline import Admitted
 from gccllm.judge.judge import Judge
@@ -22,21 +23,28 @@ from gccllm.proposers.base import Task
 from gccllm.recompile import recompile
 from gccllm.sandbox.base import Sandbox
 from gccllm.search import Search
+from gccllm.search.trial import Trial
 from gccllm.toolchain import Toolchain
 from gccllm.types import Candidate, HotFunction, Isa, Verdict, VerdictKind
 from trainer.corpus.programs import JudgedProgram
 from trainer.judging import OpenProgram
+from trainer.programs.examining import Examiner
 
 __all__ = ["Judged", "ProgramJudge"]
 
 
 @dataclass(frozen=True)
 class Judged:
-    """What became of a candidate. ``admitted`` is there where it is right and differs; its verdict
+    """What became of a candidate. ``trial`` is there where it is right and differs; its verdict
     then is not-faster, with the speedup of a glance."""
 
     verdict: Verdict
-    admitted: Admitted | None = None
+    trial: Trial | None = None
+
+    @property
+    def admitted(self) -> Admitted | None:
+        """What was built of it."""
+        return self.trial.admitted if self.trial else None
 
 
 class ProgramJudge(OpenProgram):
@@ -60,6 +68,7 @@ class ProgramJudge(OpenProgram):
         )
         self._mode = isa
         self._known: dict[str, Judged] = {}
+        self._examiners: dict[float, Examiner] = {}
 
     @property
     def judge(self) -> Judge:
@@ -91,10 +100,15 @@ class ProgramJudge(OpenProgram):
         return self._known[key]
 
     def answer(self, text: str, malformed: str = "") -> Judged:
-        """As :meth:`try_candidate`, for a model's assembly of the whole program."""
-        return self.try_candidate(
-            Candidate("answer", self.program.name, (), text, malformed=malformed)
-        )
+        """As :meth:`try_candidate`, for a model's assembly of the whole program; but where a
+        function that it changes is refused, all of it is, and not what it says of others judged."""
+        candidate = Candidate("answer", self.program.name, (), text, malformed=malformed)
+        judged = self.try_candidate(candidate)
+        refused = self._left_out(candidate, judged.trial) if judged.trial else None
+        if refused is None:
+            return judged
+        self.forget(judged)
+        return Judged(refused)
 
     def forget(self, judged: Judged) -> None:
         """Remove what was built of a candidate; asked about again, it is judged again."""
@@ -102,6 +116,17 @@ class ProgramJudge(OpenProgram):
             judged.admitted.build.executable.unlink(missing_ok=True)
             self._known = {k: x for k, x in self._known.items() if x is not judged}
             self._search = self._new_search()
+
+    def examined(self, trial: Trial, verdict: Verdict, seconds: float) -> Verdict:
+        """The clock's ``verdict`` on something right, or what the ladder says of it instead; see
+        :class:`trainer.programs.examining.Examiner` for ``seconds``."""
+        if seconds not in self._examiners:
+            scratch = self._opened.scratch / f"ladder-{len(self._examiners)}"
+            scratch.mkdir()
+            _, spec = recompile(self._judge.program, self.program.name, scratch, lambda line: None)
+            specs = {self.program.name: spec} if spec else {}
+            self._examiners[seconds] = Examiner.over(self._judge, specs, scratch, seconds)
+        return self._examiners[seconds].examined(trial, verdict)
 
     def task(self, samples: int, deadline: float = math.inf, *, only_hot: bool = False) -> Task:
         """What a proposer is asked. ``deadline`` is of time.monotonic(). ``only_hot`` profiles the
@@ -138,6 +163,23 @@ class ProgramJudge(OpenProgram):
         self._functions = tuple(HotFunction(x, 1 / len(names)) for x in names)
         self._search = self._new_search()
 
+    def _left_out(self, candidate: Candidate, trial: Trial) -> Verdict | None:
+        """The refusal of a function that the search then did without."""
+        donor = self._judge.screen(candidate)
+        if isinstance(donor, Verdict):
+            return donor
+        base = self._judge.base(candidate.unit)
+        taken = [name for _, name in trial.functions]
+        for name in (x.name for x in self._functions):
+            if name in taken or name not in donor.unit.functions:
+                continue
+            if unchanged(base, donor.unit, name):
+                continue
+            done = self._judge.splice(trial.admitted.texts, donor, [name])
+            if isinstance(done, Verdict) and done.kind is not VerdictKind.UNCHANGED:
+                return done
+        return None
+
     def _new_search(self) -> Search:
         """One that has tried nothing: it remembers what it saw, but not what was built of it."""
         hot = {self.program.name: self._functions}
@@ -148,20 +190,20 @@ class ProgramJudge(OpenProgram):
             # Spliced, a copy has labels and constants of its own, and would be taken for news.
             return Judged(Verdict(VerdictKind.UNCHANGED, "gcc's own code again"))
         try:
-            verdict, admitted = self._tried(candidate)
-            if verdict.kind is VerdictKind.NOT_FASTER and admitted is None:
+            verdict, trial = self._tried(candidate)
+            if verdict.kind is VerdictKind.NOT_FASTER and trial is None:
                 # The same code in other words: a new search builds it for this one, too.
                 self._search = self._new_search()
-                verdict, admitted = self._tried(candidate)
+                verdict, trial = self._tried(candidate)
         except (GccllmError, OSError) as error:
             reason = getattr(error, "reason", "io-error")
             return Judged(Verdict(VerdictKind.UNJUDGED, str(error), {"reason": reason}))
-        return Judged(verdict, admitted)
+        return Judged(verdict, trial)
 
-    def _tried(self, candidate: Candidate) -> tuple[Verdict, Admitted | None]:
+    def _tried(self, candidate: Candidate) -> tuple[Verdict, Trial | None]:
         before = len(self._search.trials)
         verdict = self._search.try_candidate(candidate)
         new = self._search.trials[before:]
         if not new:
             return verdict, None
-        return replace(verdict, detail=f"right; {verdict.detail}"), new[-1].admitted
+        return replace(verdict, detail=f"right; {verdict.detail}"), new[-1]

@@ -11,8 +11,9 @@ from trainer.judging import Timing
 from trainer.on_verl.run import compose_config
 from trainer.ppo.config import PROFILES
 from trainer.programs.rewards import ProgramShaping
+from trainer.programs.tasks import EXAMINE_SECONDS
 
-__all__ = ["CONFIGURATIONS", "PROMPTS", "ProgramSettings", "composed"]
+__all__ = ["CONFIGURATIONS", "PROMPTS", "ProgramSettings", "composed", "resolved"]
 
 CONFIGURATIONS = ("paper-7b", "single-gpu", "cluster", "cpu")
 PROMPTS = ("with-o3", "c-only")
@@ -27,6 +28,7 @@ class ProgramSettings:
     prompt: str = "with-o3"
     isa: str = "native"
     timing: str = "quick"
+    examine: float = EXAMINE_SECONDS
     where: str = "here"
     lanes: int = 1
     checkers: int = 0
@@ -48,6 +50,8 @@ class ProgramSettings:
                 raise UsageError(f"gccllm.{name} is one of {', '.join(words)}")
         if self.lanes < 1 or self.deadline <= 0:
             raise UsageError("gccllm.lanes is 1 at least and gccllm.deadline more than 0")
+        if self.examine < 0:
+            raise UsageError("gccllm.examine is 0 at least")
         if self.checkers < 0 or self.queue < 1:
             raise UsageError("gccllm.checkers is 0 at least and gccllm.queue 1")
 
@@ -63,12 +67,18 @@ class ProgramSettings:
 
 
 def composed(name: str, given: Sequence[str] = ()) -> tuple[dict[str, Any], ProgramSettings]:
-    """A configuration of ours over verl's, all values resolved, and its own section.
+    """A configuration of ours for PPO over verl's, all values resolved, and its own section.
 
     ``given`` are Hydra's ``key=value``. Raises UsageError where they make no sense.
     """
     if name not in CONFIGURATIONS:
         raise UsageError(f"no configuration {name!r}; there are {', '.join(CONFIGURATIONS)}")
+    found = resolved(name, given)
+    return found, ProgramSettings.of(found["gccllm"])
+
+
+def resolved(name: str, given: Sequence[str] = ()) -> dict[str, Any]:
+    """``trainer/configs/NAME.yaml`` over verl's, all values resolved; as :func:`composed`."""
     from hydra.errors import HydraException
     from omegaconf import OmegaConf
     from omegaconf.errors import OmegaConfBaseException
@@ -78,4 +88,4 @@ def composed(name: str, given: Sequence[str] = ()) -> tuple[dict[str, Any], Prog
         found: dict[str, Any] = OmegaConf.to_container(config, resolve=True)
     except (HydraException, OmegaConfBaseException) as error:
         raise UsageError(f"{name} with {' '.join(given)}: {error}") from error
-    return found, ProgramSettings.of(found["gccllm"])
+    return found

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from gccllm.errors import UsageError
-from gccllm.prompts import answer_text, c_only_prompt, feedback_prompt
-from gccllm.proposers import chat, choose
+from gccllm.proposers import choose
 from gccllm.proposers.base import Proposer, Task
-from gccllm.types import Candidate, Verdict
+from gccllm.types import Candidate
 
 __all__ = ["NOTHING", "ProgramSystem", "asked", "system_of"]
 
@@ -73,41 +71,14 @@ def asked(system: ProgramSystem, task: Task, most: int) -> list[Candidate]:
 
     Raises ProposerError where the system can't work at all.
     """
-    with _shown(system.prompt):
-        source = system.proposer.propose(task)
-        found = []
-        for candidate in source:
-            found.append(candidate)
-            if len(found) == most and not system.chats:
-                break
-        close = getattr(source, "close", None)
-        if close is not None:
-            close()
+    source = system.proposer.propose(replace(task, c_only=system.prompt == "c-only"))
+    found = []
+    for candidate in source:
+        found.append(candidate)
+        if len(found) == most and not system.chats:
+            break
+    close = getattr(source, "close", None)
+    if close is not None:
+        close()
     # A server's answers come in any order.
     return sorted(found, key=lambda x: "greedy" not in x.label)[:most]
-
-
-@contextmanager
-def _shown(prompt: str) -> Iterator[None]:
-    """Chats ask :func:`gccllm.prompts.conversation` for their messages; for "c-only" they get the
-    published prompt without the assembly in its place. A task has no word for that, so the name
-    is changed where chats look it up."""
-    names = vars(chat)
-    original = names["conversation"]
-    if prompt == "c-only":
-        names["conversation"] = _c_only
-    try:
-        yield
-    finally:
-        names["conversation"] = original
-
-
-def _c_only(
-    c_source: str, assembly: str, earlier: tuple[Candidate, Verdict] | None = None
-) -> list[dict[str, str]]:
-    del assembly
-    messages = [{"role": "user", "content": c_only_prompt(c_source)}]
-    if earlier is not None:
-        messages.append({"role": "assistant", "content": answer_text(earlier[0].text)})
-        messages.append({"role": "user", "content": feedback_prompt(earlier[1])})
-    return messages

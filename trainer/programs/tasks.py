@@ -19,13 +19,15 @@ from trainer.ppo.shelf import Shelf
 from trainer.ppo.tasks import program_digest
 from trainer.ppo.worker import How
 from trainer.programs.cores import core_use
+from trainer.programs.examining import worth_examining
 from trainer.programs.judging import ProgramJudge
 
-__all__ = ["ProgramHow", "ProgramJudging", "ProgramTask", "program_tasks"]
+__all__ = ["EXAMINE_SECONDS", "ProgramHow", "ProgramJudging", "ProgramTask", "program_tasks"]
 
 ANY_CORE = -1
 MOST_USED = 0.1
 """of a core, by others, where it is to be isolated"""
+EXAMINE_SECONDS = 30.0
 
 
 @dataclass(frozen=True)
@@ -63,16 +65,19 @@ class ProgramHow(How):
     """As :class:`How`, for whole programs, to which ``states`` mean nothing.
 
     ``isa`` is what answers may use. ``isolated``: refuse to time on a core that others use.
+    ``examine``: what is faster climbs the ladder, for as long as in a link of so many seconds
+    (0: not).
     """
 
     states: int = 0
     isa: str = "native"
     isolated: bool = False
+    examine: float = EXAMINE_SECONDS
 
     @property
     def identity(self) -> str:
         """What a verdict depends on."""
-        return f"program {self.timing} {self.isa}"
+        return f"program {self.timing} {self.isa} {self.examine:g}"
 
     def judging(self, core: int | None) -> ProgramJudging:
         """Who judges on ``core``."""
@@ -123,12 +128,15 @@ class ProgramJudging:
             return judge.answer("", parsed.reason).verdict
         judged = judge.answer(parsed)
         try:
-            if judged.admitted is None:
+            if judged.trial is None:
                 return judged.verdict
             timing = Timing(self.how.timing)
-            if timing is Timing.QUICK:
-                return judged.verdict
-            return timed(judge.judge, judged.admitted, timing)
+            verdict = judged.verdict
+            if timing is not Timing.QUICK:
+                verdict = timed(judge.judge, judged.trial.admitted, timing)
+            if self.how.examine and worth_examining(verdict):
+                verdict = judge.examined(judged.trial, verdict, self.how.examine)
+            return verdict
         finally:
             # The service remembers verdicts; builds would fill the disk.
             judge.forget(judged)

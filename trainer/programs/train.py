@@ -7,7 +7,6 @@ real judge, from the same service that serves regions. The folder of a run looks
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -25,6 +24,7 @@ from trainer.ppo.rows import rows
 from trainer.ppo.train import Done
 from trainer.ppo.verl_process import (
     environment_of,
+    known_run,
     last_step,
     ray_folder,
     run_verl,
@@ -63,10 +63,14 @@ class ProgramRun:
         """All of ``given``, the model's place among them."""
         if not self.model:
             return self.given
-        place = Path(self.model)
-        model = str(place.absolute()) if place.exists() else self.model
-        paths = (f"actor_rollout_ref.model.path={model}", f"critic.model.path={model}")
+        paths = (f"actor_rollout_ref.model.path={self.place}", f"critic.model.path={self.place}")
         return (*paths, *self.given)
+
+    @property
+    def place(self) -> str:
+        """The model's folder in full, or its name on the hub."""
+        place = Path(self.model)
+        return str(place.absolute()) if place.exists() else self.model
 
 
 def train_programs(
@@ -96,7 +100,11 @@ def train_programs(
     if write_only:
         return Done(began, False)
     how = ProgramHow(
-        timing=settings.timing, lanes=cache_dir(), isa=settings.isa, isolated=settings.isolated
+        timing=settings.timing,
+        lanes=cache_dir(),
+        isa=settings.isa,
+        isolated=settings.isolated,
+        examine=settings.examine,
     )
     cache, log = cache_dir() / "rewards.sqlite", paths.out / "verl" / "rewards.jsonl"
     with served([*train, *held], settings, how, cache, log) as service, ray_folder() as temp:
@@ -146,14 +154,8 @@ def _same_run(
         "given": [x for x in run.hydra if not x.lstrip("+").startswith(HARMLESS)],
         "programs": [[x.name for x in train], [x.name for x in held]],
     }
-    known = paths.out / "run.json"
-    if not known.exists():
-        write_json(known, identity)
-        return
-    before = json.loads(known.read_text(encoding="utf-8"))
-    for name, value in identity.items():
-        if before.get(name) != value:
-            raise UsageError(f"{paths.out} is of a run with other {name}; give another --out")
+    if not known_run(paths, identity):
+        write_json(paths.out / "run.json", identity)
 
 
 def _write(

@@ -73,14 +73,18 @@ static bool object_carries(const char *path) {
   return found;
 }
 
-/* Whether there is work, and the program's path in *output. */
+/* Whether there is work, and the program's path in *output. A shared library is noted down, for
+ * programs that use it, where its objects carry their assembly. */
 static bool is_work(int argc, char **argv, const char **output) {
-  static const char *const others[] = {"-r", "-shared", "--version", "--help", "-V", "-v"};
+  static const char *const others[] = {"-r", "--version", "--help", "-V", "-v"};
   bool wanted = setting("GCCLLM_TESTS") || setting("GCCLLM_REPORT") || setting("GCCLLM_LOCK");
   *output = "a.out";
   for (int i = 1; i < argc; i++) {
     for (size_t k = 0; k < sizeof others / sizeof *others; k++)
       if (strcmp(argv[i], others[k]) == 0) return false;
+    if (strcmp(argv[i], "-shared") == 0) wanted = false;
+  }
+  for (int i = 1; i < argc; i++) {
     if (strcmp(argv[i], "-o") == 0 && i + 1 < argc) *output = argv[i + 1];
   }
   for (int i = 1; i < argc && !wanted; i++) {

@@ -18,7 +18,6 @@ from gccllm.assurance.fuzz.stream import Mutant
 from gccllm.recordings import Case
 from gccllm.sandbox.base import (
     Ending,
-    RunInput,
     RunLimits,
     RunResult,
     Sandbox,
@@ -105,7 +104,7 @@ def _look(where: Contest, mutant: Mutant) -> tuple[Ruling, Difference | None]:
     """Run it as a recorded case is run."""
     stdin = where.folder / "contested"
     stdin.write_bytes(mutant.stdin)
-    given = RunInput(mutant.args, stdin, where.cases[mutant.case].given.files)
+    given = replace(where.cases[mutant.case].given, args=mutant.args, stdin=stdin)
     with where.sandbox.open(
         where.programs, [given], limits=where.limits, core=where.core
     ) as session:
