@@ -46,8 +46,6 @@ class Conclusion:
     count: Callable[[str], None] = lambda word: None
     fallen: list[Known] = field(default_factory=list)
     """functions that the ladder refused"""
-    _refused: set[tuple[str, str, str]] = field(default_factory=set)
-    """(unit, function, donor) of those"""
     _slow: list[Trial] = field(default_factory=list)
     """what the clock refused, in this run or an earlier one"""
 
@@ -90,6 +88,9 @@ class Conclusion:
             else:
                 climbs += 1
                 queue.insert(0, trial)
+                # For what fell there may be a next best version.
+                again = self.search.composed()
+                queue += [again] if again is not None and again not in looked else []
         return None
 
     def _confirmed(self, trial: Trial) -> Found | None:
@@ -138,7 +139,7 @@ class Conclusion:
             self.search.notice(Seen(donor.candidate, (known.function,), verdict))
             self.count(f"assurance:{known.refuted or known.short}")
             self.fallen.append(known)
-            self._refused.add((known.unit, known.function, donor.tag))
+            self.search.refused.add((known.unit, known.function, donor.tag))
             verdicts.append(verdict)
         return verdicts[0]
 
@@ -188,7 +189,7 @@ class Conclusion:
         """The combination less what the ladder refused; None where nothing is left of it."""
 
         def refused(donor: Donor, name: str) -> bool:
-            return (donor.candidate.unit, name, donor.tag) in self._refused
+            return (donor.candidate.unit, name, donor.tag) in self.search.refused
 
         if not any(refused(d, name) for d, names in trial.parts for name in names):
             return trial

@@ -55,6 +55,8 @@ class Search:
     attribution: Attribution | None = None
     """where given, it orders what is mixed"""
     glance_pairs: int = 5
+    refused: set[tuple[str, str, str]] = field(default_factory=set)
+    """(unit, function, tag of the donor) of what may not be used any more"""
     known: dict[tuple[str, str], Verdict] = field(default_factory=dict)
     """(unit, text of a candidate) → what was found wrong with it before"""
     _tried: dict[str, tuple[Verdict, Trial | None]] = field(default_factory=dict)
@@ -195,8 +197,11 @@ class Search:
     def _givers(self, unit: str, name: str) -> list[Donor]:
         """Who has a right version of a function, the most promising first."""
         if self.attribution is not None:
-            found = self.attribution.best(unit, name)
-            return [donor for gain, donor in found if gain >= LEAST_GAIN]
+            return [
+                donor
+                for gain, donor in self.attribution.best(unit, name)
+                if gain >= LEAST_GAIN and (unit, name, donor.tag) not in self.refused
+            ]
         return [
             donor
             for trial in sorted(self.trials, key=lambda x: -x.ratio)

@@ -41,12 +41,12 @@ from verl.plugin.platform.platform_manager import PlatformRegistry
 from verl.workers.rollout.base import _ROLLOUT_REGISTRY, BaseRollout
 from verl.workers.rollout.replica import RolloutReplica, RolloutReplicaRegistry
 
+from trainer.on_verl.names import ROLLOUT
 from trainer.on_verl.pin import check_version
 from trainer.on_verl.rollout import Server
 
 __all__ = ["CpuPlatform", "CpuReplica", "ServerAdapter"]
 
-ROLLOUT = "cpu_hf"
 _SERVER = "gccllm_rollout_{}"
 _FIRST_PORT = 40_000
 

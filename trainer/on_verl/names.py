@@ -1,8 +1,21 @@
-"""Environment variables that tell verl's processes what our parts in them need."""
+"""Words between our parts in verl's processes, environment variables most of them."""
 
 from __future__ import annotations
 
-__all__ = ["CORES_VARIABLE", "SOCKET_VARIABLE", "STOP_VARIABLE", "TCP", "UNTIL_VARIABLE"]
+__all__ = [
+    "CORES_VARIABLE",
+    "NUMBER",
+    "ROLLOUT",
+    "SOCKET_VARIABLE",
+    "STOP_VARIABLE",
+    "TCP",
+    "UNTIL_VARIABLE",
+]
+
+ROLLOUT = "cpu_hf"
+"""what verl calls our sampling on a CPU"""
+NUMBER = "number"
+"""among its sampling parameters: a request's place in its batch"""
 
 CORES_VARIABLE = "GCCLLM_ROLLOUT_CORES"
 """cores for sampling, "0,1": those on which nothing is timed meanwhile"""

@@ -21,7 +21,14 @@ from verl.experimental.agent_loop.single_turn_agent_loop import SingleTurnAgentL
 from verl.experimental.reward_loop.reward_manager.base import RewardManagerBase
 from verl.trainer.ppo.ray_trainer import RayPPOTrainer
 
-from trainer.on_verl.names import SOCKET_VARIABLE, STOP_VARIABLE, TCP, UNTIL_VARIABLE
+from trainer.on_verl.names import (
+    NUMBER,
+    ROLLOUT,
+    SOCKET_VARIABLE,
+    STOP_VARIABLE,
+    TCP,
+    UNTIL_VARIABLE,
+)
 from trainer.ppo.reward import SCORE_KEYS, unjudged
 from trainer.ppo.text import answer_of
 
@@ -36,7 +43,10 @@ class RegionAgent(SingleTurnAgentLoop):
     """One prompt, one answer; ``extra_info["greedy"]`` asks for the likeliest one."""
 
     async def run(self, sampling_params: dict[str, Any], priority: int = 0, **row: Any) -> Any:
-        """See verl's ``AgentLoopBase.run``; ``row`` are the fields of the dataset."""
+        """See verl's ``AgentLoopBase.run``; ``row`` are the fields of the dataset. ``priority`` is
+        the row's place in its batch."""
+        if self.rollout_config.name == ROLLOUT:
+            sampling_params = {**sampling_params, NUMBER: int(priority)}
         if (row.get("extra_info") or {}).get("greedy"):
             sampling_params = {**sampling_params, "temperature": 0.0, "top_p": 1.0, "top_k": -1}
         return await super().run(sampling_params, priority, **row)

@@ -15,7 +15,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from trainer.on_verl.names import CORES_VARIABLE
+from trainer.on_verl.names import CORES_VARIABLE, NUMBER
 
 __all__ = ["Answer", "Server", "Wanted", "generate"]
 
@@ -30,7 +30,7 @@ GATHER_SECONDS = 0.05
 @dataclass(frozen=True)
 class Wanted:
     """One answer to be sampled: the prompt's tokens, a temperature (0 is greedy), a length.
-    ``number`` tells it from others to the same prompt, which draw otherwise."""
+    ``number``, its place in its batch, tells it from others to the same prompt."""
 
     prompt: tuple[int, ...]
     temperature: float
@@ -183,7 +183,6 @@ class Server:
         self._most = most
         self._seed = seed
         self._step = 0
-        self._asked: Counter[tuple[int, ...]] = Counter()
         self._waiting: list[tuple[Wanted, asyncio.Future[Answer]]] = []
         self._worker: asyncio.Task[None] | None = None
 
@@ -198,7 +197,6 @@ class Server:
             raise ValueError(f"no such weights: {result.unexpected_keys[:4]}")
         if step is not None:
             self._step = step
-            self._asked.clear()
 
     async def generate(
         self,
@@ -217,9 +215,8 @@ class Server:
             tuple(prompt_ids),
             float(sampling_params.get("temperature", 1.0) or 0.0),
             int(most or self._most),
-            self._asked[tuple(prompt_ids)],
+            int(sampling_params.get(NUMBER, 0)),
         )
-        self._asked[wanted.prompt] += 1
         future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         self._waiting.append((wanted, future))
         if self._worker is None or self._worker.done():
