@@ -96,12 +96,12 @@ def _optimize(
             return record
         if not check:
             note_link(program.output, argv, Path.cwd())
+        if locked is not None and not check:
+            return _lock(program, locked, settings, record, scratch, shown.say)
         if "-shared" in argv or os.environ.get("GCCLLM_LINKS_ONLY"):
             record.outcome, record.reason = Outcome.PASSTHROUGH, "noted"
             record.detail = "kept for gccllm optimize"
             return record
-        if locked is not None and not check:
-            return _lock(program, locked, settings, record, scratch, shown.say)
         tests = _tests(program, settings)
         if tests is None:
             record.reason = "no-recordings"

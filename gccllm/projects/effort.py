@@ -211,7 +211,7 @@ class Effort(Optimizer):
         self.say(f"kept: {ratio:.2f}×: {', '.join(x for _, x in found.trial.functions)}")
 
     def _put_in_place(self, found: Found | None) -> None:
-        texts = found.trial.admitted.texts if found else {}
+        texts = found.trial.admitted.shipped if found else {}
         if texts != self._installed:
             self.install(texts)
             self._installed = dict(texts)
@@ -353,8 +353,11 @@ class Effort(Optimizer):
         if self.check is None:
             return ""
         self.say("running the project's tests")
+        shipped = self._search.judge.shipped(what.texts)
+        if isinstance(shipped, Verdict):
+            return shipped.detail
         try:
-            self.install(what.texts)
+            self.install(shipped)
             return self.check()
         finally:
             self.install(self._installed)

@@ -170,8 +170,8 @@ class Tree:
             **system.files,
         }.items():
             (self.folder / name).write_text(text)
-        given = ["gcc", "-O3", "-fPIC", "-S", "-x", "c", "-", "-o", str(scripts / "count.count.s")]
-        subprocess.run(given, input=FAST.encode(), check=True)
+        self._script = scripts / "count.count.s"
+        self.propose(FAST)
         self.environment = clean_environment(
             {
                 "CC": str(gcc_llm.front),
@@ -183,6 +183,11 @@ class Tree:
                 "TMPDIR": str(root / "tmp"),
             }
         )
+
+    def propose(self, function: str, *options: str) -> None:
+        """Have this version of the function offered."""
+        command = ["gcc", "-O3", "-fPIC", *options, "-S", "-x", "c", "-", "-o", str(self._script)]
+        subprocess.run(command, input=function.encode(), check=True)
 
     def sh(self, script: str, **more: str) -> None:
         """Run a script where the sources are; it must succeed, in silence."""

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from gccllm.store import Store
+from tests.dispatch.tools import emulated, needs_qemu
 from tests.driver.installed import Installed
 from tests.endtoend.building import SYSTEMS, System, Tree
 
@@ -59,6 +60,24 @@ def test_a_second_program_that_shares_objects_keeps_what_the_first_found(tree: T
     tree.sh(build)
     assert tree.is_fast("prog")
     assert tree.is_fast("second")
+
+
+@needs_qemu
+def test_what_needs_more_than_the_target_is_put_behind_a_check(tree: Tree) -> None:
+    tree.propose(
+        "__attribute__((noinline)) int count(unsigned long x) { return __builtin_popcountl(x); }",
+        "-mpopcnt",
+    )
+    build = tree.system.build
+    done = tree.optimize(
+        *("--build", build, "--workload", tree.workload()),
+        *("--isa", "dispatch", "--check", "test $(echo 0 | ./prog) = 1"),
+    )
+    assert done.returncode == 0, done.stderr.decode()
+    assert tree.record()["outcome"] == "optimized"
+    program = tree.folder / "prog"
+    assert b"gccllm.ask" in program.read_bytes()
+    assert emulated(program, "Conroe", b"1000\n") == (0, tree.runs("1000"))
 
 
 def test_a_rewrite_that_fails_the_projects_tests_is_left_out(tree: Tree) -> None:

@@ -130,6 +130,17 @@ def test_objects_that_carry_their_assembly_are_locked_at_the_link(
     assert project.left_behind() == []
 
 
+def test_objects_in_a_shared_library_are_locked_at_its_link(project: Project, lock: Path) -> None:
+    project.build("-O3", "-c", "slow.c", "-o", "slow.o")
+    project.build("-shared", "slow.o", "-o", "slow")
+    plain = project.built
+    project.build("-shared", f"-fllm-lock={lock}", "slow.o", "-o", "slow")
+    assert project.built != plain
+    record = project.record()
+    assert record["outcome"] == "applied", record
+    assert [x["function"] for x in record["functions"]] == ["count"]
+
+
 def test_a_stale_entry_is_gccs_and_counted(project: Project, lock: Path) -> None:
     project.source.write_text(project.source.read_text().replace("return 2", "return 3"))
     subprocess.run(["gcc", "-O3", "slow.c", "-o", "gcc"], cwd=project.tree, check=True)
