@@ -128,6 +128,20 @@ def test_systems_beside_each_other(
         evaluate_programs(replace(plan, samples=2))
 
 
+@pytest.mark.slow
+def test_what_is_right_on_the_recordings_alone(examples: Path, tmp_path: Path) -> None:
+    """The paper's protocol calls it faster; the honest one examines it first."""
+    trap = FAST.replace('printf("%u', 'if (n == 2) c++;\n    printf("%u')
+    assert trap != FAST
+    (tmp_path / "ones.s").write_text(assembled(trap, tmp_path))
+    plan = ProgramPlan(tmp_path / "out", (f"trap=scripted:{tmp_path}",), examples=examples)
+    evaluate_programs(plan)
+    lines = lines_of(tmp_path / "out")
+    assert lines["trap", "paper", 1]["faster"] == "True"
+    honest = lines["trap", "honest", 1]
+    assert (honest["passes"], honest["faster"], honest["speedup"]) == ("True", "False", "1.0")
+
+
 class Server(BaseHTTPRequestHandler):
     """Answers what it was told to, by the number of messages; keeps what it was asked."""
 

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from trainer.programs.commands import Prompt
+from trainer.programs.tasks import EXAMINE_SECONDS
 
 __all__ = ["evaluate_whole_programs"]
 
@@ -64,6 +65,10 @@ def evaluate_whole_programs(
     seconds: Annotated[
         float, typer.Option(min=1.0, help="for one system's answers to one program")
     ] = 600.0,
+    examine: Annotated[
+        float,
+        typer.Option(min=0.0, metavar="SECONDS", help="the ladder's link time; 0: recordings only"),
+    ] = EXAMINE_SECONDS,
     budget: Annotated[
         float | None, typer.Option(metavar="SECONDS", help="stop after it; call again to go on")
     ] = None,
@@ -94,6 +99,7 @@ def evaluate_whole_programs(
         isa=isa.value,
         ablation=tuple(ablation or ()),
         seconds=seconds,
+        examine=examine,
         budget=float("inf") if budget is None else budget,
     )
     evaluate_programs(plan, lambda line: typer.echo(line, err=True))

@@ -8,7 +8,8 @@ and 1.02 to 1.07 on average (measured on a noisy 2-core guest), so it is never s
 
 *honest*: the product's rule of acceptance on fresh interleaved pairs of user and system time,
 twice, with the code shifted too (:class:`gccllm.judge.clock.Clock`). Nothing is clipped before that
-test; what it does not accept counts as 1.
+test; what it does not accept counts as 1, and so does what falls when it is examined
+(:mod:`trainer.programs.examining`).
 
 Both take any right candidate, so a copy of the baseline measures what their noise is worth.
 """
@@ -52,9 +53,10 @@ class Measured:
 
 
 class TimingProtocol(Protocol):
-    """A way of measuring."""
+    """A way of measuring. ``examines``: what it calls faster is to be examined as well."""
 
     name: str
+    examines: bool
 
     def measure(self, judge: Judge, admitted: Admitted) -> Measured:
         """Raises SandboxError where nothing could be measured."""
@@ -65,6 +67,7 @@ class PaperProtocol:
     """``hyperfine`` None: by our own loop in the sandbox."""
 
     name = "paper"
+    examines = False
 
     def __init__(self, hyperfine: Hyperfine | None = None) -> None:
         self._hyperfine = hyperfine
@@ -102,6 +105,7 @@ class HonestProtocol:
     """The product's rule."""
 
     name = "honest"
+    examines = True
 
     def measure(self, judge: Judge, admitted: Admitted) -> Measured:
         """See the module."""
