@@ -22,6 +22,11 @@ it is the one that the test demands. This page is made from the tests
 {total} attacks: {gates} on the text and the object, {rewrites} rewrites before the judge, {ladder}
 that recordings do not show, {programs} hostile programs in the sandbox.
 """
+_TIMERS = """Timers are allowed in one place: `gccllm optimize` finds out which function of a
+layer gains by the same sampling that profiles gcc's program (`gccllm/search/attribution.py`). Only
+what has passed every recording gets there, and what it says of itself decides when it is timed, not
+whether it counts as faster.
+"""
 
 
 def page() -> str:
@@ -85,6 +90,7 @@ def _sandboxed(programs: list[tuple[str, str]]) -> Iterator[str]:
     for outcome, names in sorted(by_outcome.items()):
         yield f"| {outcome} | {_listed(names)} |"
     yield ""
+    yield _TIMERS
 
 
 def _programs() -> Iterator[tuple[str, str]]:
