@@ -65,7 +65,7 @@ bench-projects: $(STAMP)
 MODEL := runs/mini
 PAIRS := data/pairs
 SAMPLES := 500
-SFT_HOURS := 4
+SFT_HOURS := 2
 PPO_HOURS := 1.5
 TRAIN := $(BIN)/gccllm-train
 
