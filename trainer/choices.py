@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import Enum
 
-__all__ = ["Precision", "RewardKind"]
+__all__ = ["Estimator", "Precision", "RewardKind"]
 
 
 class RewardKind(str, Enum):
@@ -21,3 +21,11 @@ class Precision(str, Enum):
 
     BF16 = "bf16"
     FP32 = "fp32"
+
+
+class Estimator(str, Enum):
+    """What an answer's reward is held against: ``trainer.ppo.config.ESTIMATORS``."""
+
+    GAE = "gae"
+    RLOO = "rloo"
+    GRPO = "grpo"

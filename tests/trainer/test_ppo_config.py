@@ -43,6 +43,14 @@ def test_a_micro_batch_has_to_divide() -> None:
         Settings(batch=10, micro=4)
 
 
+def test_answers_are_held_against_others_only_where_there_are_some() -> None:
+    assert Settings(estimator="rloo", samples=4).samples == 4
+    with pytest.raises(UsageError, match="ask for 2"):
+        Settings(estimator="rloo")
+    with pytest.raises(UsageError, match="no estimator mean; there are gae, rloo, grpo"):
+        Settings(estimator="mean", samples=4)
+
+
 def test_what_decides_on_the_weights() -> None:
     one = Settings()
     assert Settings(steps=5, hours=1.0, every=3).identity() == one.identity()

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from gccllm.errors import UsageError
-from trainer.choices import Precision, RewardKind
+from trainer.choices import Estimator, Precision, RewardKind
 from trainer.stopping import stops
 
 __all__ = ["ppo"]
@@ -107,6 +107,10 @@ def ppo(
             help="ask N times before the run, and leave out most tasks whose answers earn the same",
         ),
     ] = None,
+    estimator: Annotated[
+        Estimator | None,
+        typer.Option(help="an answer is held against: a critic, or others to its prompt"),
+    ] = None,
     lanes: Annotated[int | None, typer.Option(min=1, help="cores that judge at once")] = None,
     seed: Annotated[int | None, typer.Option(help="of order and sampling")] = None,
     level: Annotated[str, typer.Option(help="what answers may use")] = "x86-64-v3",
@@ -149,6 +153,7 @@ def ppo(
         "held": held,
         "precision": precision.value if precision else None,
         "survey": survey,
+        "estimator": estimator.value if estimator else None,
         "lanes": lanes,
         "seed": seed,
     }

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from gccllm.errors import UsageError
+from trainer.choices import Estimator
 from trainer.ppo.reward import Shaping
 
 __all__ = ["PROFILES", "Paths", "Settings", "load_settings", "verl_overrides"]
@@ -17,6 +18,7 @@ __all__ = ["PROFILES", "Paths", "Settings", "load_settings", "verl_overrides"]
 CONFIGS = Path(__file__).parents[1] / "configs"
 PROFILES = ("cpu", "gpu")
 PRECISIONS = ("fp32", "bf16")
+ESTIMATORS = tuple(x.value for x in Estimator)
 ENDLESS_EPOCHS = 1_000_000
 """steps end a run, not epochs"""
 
@@ -34,6 +36,9 @@ class Settings:
     held-out task beside the greedy one. ``precision`` is that of the updates on a CPU, "fp32" or
     "bf16" (weights and sampling stay fp32). ``survey`` answers are sampled for each task before the
     run, which then leaves out most tasks whose answers all earn the same (0: none is left out).
+    ``estimator`` is what an answer's reward is held against: "gae" a critic that learns beside the
+    model, "rloo" the mean of the other answers to the same prompt (Ahmadian et al. 2024), "grpo"
+    the mean of all of them, divided by their deviation; the last two need several ``samples``.
     ``timing`` and ``states`` are how right answers are looked at, see
     :class:`trainer.ppo.worker.How`. ``micro`` sequences are computed at once, ``lanes`` processes
     judge.
@@ -72,6 +77,10 @@ class Settings:
             raise UsageError(f"no profile {self.profile}; there are {', '.join(PROFILES)}")
         if self.precision not in PRECISIONS:
             raise UsageError(f"no precision {self.precision}; there are {', '.join(PRECISIONS)}")
+        if self.estimator not in ESTIMATORS:
+            raise UsageError(f"no estimator {self.estimator}; there are {', '.join(ESTIMATORS)}")
+        if self.estimator != "gae" and self.samples < 2:
+            raise UsageError(f"{self.estimator} compares answers to one prompt: ask for 2 at least")
         least = {
             "steps": 1,
             "batch": 1,
