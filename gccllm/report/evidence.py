@@ -97,6 +97,8 @@ def counterexample_lines(evidence: Mapping[str, Json]) -> Iterator[str]:
     stdin = found.get("stdin_base64")
     if isinstance(stdin, str):
         yield f"stdin: {_shown(stdin)}"
+    for path, data in _mapping(found.get("files_base64")).items():
+        yield f"file {path}: {_shown(data) if isinstance(data, str) else 'not there'}"
     yield f"made from {found.get('how')}"
     for side in ("baseline", "candidate"):
         did = _mapping(found.get(side))

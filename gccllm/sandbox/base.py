@@ -31,11 +31,15 @@ class RunInput:
 @dataclass(frozen=True)
 class Trial:
     """An input that is made up while a session is open: its stdin is bytes, and ``case`` is the
-    session's case whose ``files`` and ``environment`` it is given (None: none)."""
+    session's case whose ``files`` and ``environment`` it is given (None: none).
+
+    ``files`` are other contents for some of that case's files, by relative path (None: the file is
+    not there); naming a file that the case does not have is an error."""
 
     stdin: bytes = b""
     args: tuple[str, ...] = ()
     case: int | None = None
+    files: Mapping[str, bytes | None] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from gccllm.errors import SandboxError
 from gccllm.sandbox.base import Ending, RunInput, RunLimits, RunResult, Trial
+from gccllm.sandbox.staging import altered_folder
 
 __all__ = ["Behaviour", "FakeSandbox", "FakeSession"]
 
@@ -64,9 +65,13 @@ class FakeSession:
         results = []
         with tempfile.TemporaryDirectory(prefix="gccllm-fake-") as folder:
             stdin = Path(folder) / "stdin"
-            for trial in trials:
+            for number, trial in enumerate(trials):
                 stdin.write_bytes(trial.stdin)
                 case = RunInput() if trial.case is None else self._cases[trial.case]
+                if trial.files and case.files is not None:
+                    files = Path(folder) / f"{number}.files"
+                    altered_folder(case.files, files, trial.files)
+                    case = replace(case, files=files)
                 self.runs.append((program, -1))
                 results.append(self._behave(program, replace(case, args=trial.args, stdin=stdin)))
         return [result if notes else replace(result, notes=b"") for result in results]

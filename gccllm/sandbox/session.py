@@ -127,6 +127,9 @@ class RunnerSession:
                 if coded and room < 0:
                     break
                 self._stage.put_trial(number, trial.stdin)
+                if trial.files and trial.case is not None:
+                    place = len(self._cases) + number
+                    self._stage.put_files(place, trial.case, trial.files)
                 coded.append(body)
             self._send(struct.pack("=III", flags, len(coded), 0) + name + b"".join(coded))
             # the runner ends a reply when its runs have taken half a second
@@ -162,8 +165,12 @@ class RunnerSession:
         if trial.case is not None:
             self._check_case(trial.case)
             given = self._cases[trial.case]
-            if given.files is not None or given.environment:
+            if trial.files:
+                files = len(self._cases) + number
+            elif given.files is not None or given.environment:
                 files = trial.case
+        elif trial.files:
+            raise SandboxError("a made-up input without a case can't have files")
         return struct.pack("=III", number, files, len(trial.args)) + _strings(trial.args)
 
     def _check(self, program: str, case: int | None = None) -> None:

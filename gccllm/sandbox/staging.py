@@ -5,6 +5,9 @@ must not reach the user's files.
 
     FOLDER/programs/NAME     FOLDER/inputs/N.in     FOLDER/inputs/N.files/     FOLDER/work/
     FOLDER/inputs/N.env                     FOLDER/inputs/tN.in (made-up inputs)
+
+A made-up input with files of its own has them, and its case's variables, behind the number of a
+case that there is not.
 """
 
 from __future__ import annotations
@@ -21,7 +24,7 @@ from pathlib import Path
 from gccllm.errors import SandboxError, SandboxUnavailable
 from gccllm.sandbox.base import RunInput
 
-__all__ = ["Stage", "staged"]
+__all__ = ["Stage", "altered_folder", "staged"]
 
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]{0,199}")
 MAX_DEPTH = 24  # as in folder.h
@@ -39,6 +42,7 @@ class Stage:
         self.largest_files = 0
         """bytes of the largest ``files`` folder"""
         self._trials: dict[int, int] = {}
+        self._put: dict[int, tuple[int, dict[str, bytes | None]]] = {}
         for folder in (self.programs, self.inputs, self.work):
             folder.mkdir()
             folder.chmod(0o755)
@@ -85,6 +89,25 @@ class Stage:
         except OSError as error:
             raise SandboxError(f"can't put an input into the sandbox: {error}") from None
 
+    def put_files(self, number: int, case: int, changes: Mapping[str, bytes | None]) -> None:
+        """Make the files and variables of ``case``, with ``changes``, those of ``number``, in place
+        of the last ones; only while nothing runs. Raises SandboxError, also for a file that the
+        case does not have."""
+        if self._put.get(number) == (case, changes):
+            return
+        self._put.pop(number, None)
+        folder, variables = self.inputs / f"{number}.files", self.inputs / f"{number}.env"
+        try:
+            if folder.exists():
+                shutil.rmtree(folder)
+            variables.unlink(missing_ok=True)
+            altered_folder(self.inputs / f"{case}.files", folder, changes)
+            if (self.inputs / f"{case}.env").exists():
+                _link(self.inputs / f"{case}.env", variables)
+        except OSError as error:
+            raise SandboxError(f"can't put files into the sandbox: {error}") from None
+        self._put[number] = (case, dict(changes))
+
     def close(self) -> None:
         """Close the made-up inputs, which stay open to be written again: half the cost."""
         for descriptor in self._trials.values():
@@ -119,6 +142,40 @@ class Stage:
                     copied += self._copy(Path(entry.path), place, follow=False)
         target.chmod(0o755)
         return copied
+
+
+def altered_folder(source: Path, target: Path, changes: Mapping[str, bytes | None]) -> None:
+    """Make ``target`` hold what ``source`` does, with other contents where ``changes`` has them by
+    relative path (None: left out). The rest are links to the same files, which nobody may write.
+
+    Raises SandboxError for a path that is no file of the source, OSError.
+    """
+    unknown = set(changes)
+    for folder, _, files in os.walk(source):
+        inside = target / Path(folder).relative_to(source)
+        inside.mkdir()
+        inside.chmod(0o755)
+        for name in files:
+            from_file, to_file = Path(folder, name), inside / name
+            path = str(to_file.relative_to(target))
+            if path not in changes:
+                _link(from_file, to_file)
+                continue
+            unknown.remove(path)
+            content = changes[path]
+            if content is not None:
+                to_file.write_bytes(content)
+                to_file.chmod(0o444)
+    if unknown:
+        raise SandboxError(f"the case has no such file: {min(unknown)!r}")
+
+
+def _link(source: Path, target: Path) -> None:
+    try:
+        os.link(source, target)
+    except OSError:  # a file system without links, or too many of them
+        shutil.copyfile(source, target)
+        target.chmod(0o444)
 
 
 def _variables(environment: Sequence[tuple[str, str]]) -> bytes:

@@ -11,12 +11,15 @@ from pathlib import Path
 
 import pytest
 
+from gccllm.assurance.fuzz.arguments import ArgumentPool
+from gccllm.assurance.fuzz.binary import is_binary
 from gccllm.assurance.fuzz.blind import BYTES, LINES, NUMBERS, TOKENS, WORDS, spliced
 from gccllm.assurance.fuzz.constants import mine, one_sided
+from gccllm.assurance.fuzz.inputs import Seedling, seedlings
 from gccllm.assurance.fuzz.numbers import Numbers
 from gccllm.assurance.fuzz.shape import Count, Counted, counts_of, resized
 from gccllm.assurance.fuzz.shrink import shrink
-from gccllm.assurance.fuzz.stream import Seedling, mutants, seedlings
+from gccllm.assurance.fuzz.stream import mutants
 from gccllm.assurance.fuzz.structured import change_contents, change_length, regenerate
 from gccllm.assurance.fuzz.text import Text
 from gccllm.recordings import Case, Expected
@@ -139,8 +142,68 @@ def test_words_get_runs_of_one_letter() -> None:
 def test_arguments_are_mutated_too() -> None:
     made = list(islice(mutants(given(b"", args=("10", "word")), (), 0), 100))
     assert all(x.kind == "argument" and x.args != ("10", "word") for x in made)
-    assert {len(x.args) for x in made} == {2}
+    assert {len(x.args) for x in made} >= {1, 2, 3}
+    assert any(x.args[0].isdigit() and int(x.args[0]) > 1000 for x in made if len(x.args) == 2)
     assert all("\0" not in text for x in made for text in x.args)
+
+
+def with_files(*files: dict[str, bytes], args: tuple[str, ...]) -> list[Seedling]:
+    return [Seedling(i, f"c{i}", b"", args, x, tuple(x)) for i, x in enumerate(files)]
+
+
+def test_files_are_mutated_by_the_same_operators() -> None:
+    cases = with_files({"data": b"3\n1 2 3\n", "other": b"word\n"}, args=("data",))
+    made = list(islice(mutants(cases, (), 0, (774411,)), 400))
+    assert made[0].files == {"data": b"774411\n1 2 3\n"}
+    files = [x.files for x in made if x.files]
+    assert {path for x in files for path in x} == {"data"}, "the other file is not named"
+    contents = {x["data"] for x in files}
+    assert {None, b""} < contents
+    counted = (
+        x.split() for x in contents if x and x.replace(b"\n", b" ").replace(b" ", b"").isdigit()
+    )
+    assert {0, 1, 7, 16} <= {int(x[0]) for x in counted if int(x[0]) == len(x) - 1}
+    assert len({(x.args, *sorted(x.files.items())) for x in made}) == 400
+    assert all(x.stdin == b"" and x.trial.files == x.files for x in made)
+
+
+def test_binary_files_get_edges_and_stretches() -> None:
+    noise = bytes(range(256)) * 8
+    made = list(islice(mutants(with_files({"wave": noise}, args=("wave",)), (4711,), 0), 300))
+    contents = [x.files["wave"] or b"" for x in made if x.files]
+    assert sum(b"\xff\x7f" * 4 in x for x in contents) >= 3
+    assert any(len(x) % 2 for x in contents)
+    assert any((4711).to_bytes(2, "little") in x for x in contents)
+    assert {len(x) > len(noise) for x in contents} == {True, False}
+    assert is_binary(noise)
+    assert not is_binary(b"text \t\n")
+    assert not is_binary(b"")
+
+
+def test_arguments_keep_names_and_stay_in_the_folder() -> None:
+    one = Seedling(0, "one", b"", ("-9", "in/a.txt"), {"in/a.txt": b"x"}, ("in", "in/a.txt"))
+    other = Seedling(1, "two", b"", ("--fast", "-d", "b.txt"), {"b.txt": b"y"}, ("b.txt",))
+    pool = ArgumentPool([one, other], [ord("k"), 5, 1 << 40])
+    rng, numbers = random.Random(3), Numbers((), ())
+    found = [pool.other(one, numbers, rng) for _ in range(2000)]
+    lines = {x[0] for x in found if x is not None}
+    for wanted in (
+        ("-5", "in/a.txt"),
+        ("-9",),
+        ("in/a.txt",),
+        ("-9", "-9", "in/a.txt"),
+        ("in/a.txt", "-9"),
+        ("--fast", "-9", "in/a.txt"),
+        ("-d", "in/a.txt"),
+        ("-k", "in/a.txt"),
+        ("--fast", "-d", "in/a.txt"),
+        ("-9", "in"),
+    ):
+        assert wanted in lines
+    every = {arg for line in lines for arg in line}
+    assert {x for x in every if "/" in x} == {"in/a.txt"}
+    assert not any(".." in x or "\0" in x for x in every)
+    assert not any("a.tx" in x and x != "in/a.txt" for x in every), "names are never garbled"
 
 
 def test_what_can_not_be_mutated_ends() -> None:
@@ -154,10 +217,20 @@ def test_seedlings_are_the_recorded_inputs(tmp_path: Path) -> None:
     huge.write_bytes(b"1 " * (1 << 20))
     inputs = (RunInput(("x",), small), RunInput((), huge), RunInput(("y",)))
     cases = [Case(str(i), x, Expected(b"")) for i, x in enumerate(inputs)]
+    files = tmp_path / "files"
+    (files / "sub").mkdir(parents=True)
+    (files / "sub" / "small").write_bytes(b"s")
+    (files / "huge").write_bytes(huge.read_bytes())
+    written = Expected(b"", written={"out": b"w"})
+    cases.append(Case("3", RunInput(("sub/small",), files=files), written))
     assert [(x.number, x.stdin, x.args) for x in seedlings(cases)] == [
         (0, b"1\n", ("x",)),
         (2, b"", ("y",)),
+        (3, b"", ("sub/small",)),
     ]
+    last = seedlings(cases)[-1]
+    assert dict(last.files) == {"sub/small": b"s"}
+    assert set(last.names) == {"huge", "sub", "sub/small", "out"}
 
 
 def test_constants_of_comparisons_come_first(tmp_path: Path) -> None:

@@ -9,11 +9,12 @@ from pathlib import Path
 import pytest
 
 from gccllm.assurance.fuzz import fuzz
+from gccllm.assurance.ladder.replay import agrees
 from gccllm.assurance.levels import Assurance, Standing
 from gccllm.program import Build
 from gccllm.recordings import Expected, Recording, load, save_case
 from gccllm.sandbox import choose
-from gccllm.sandbox.base import Ending, RunInput, RunResult, Sandbox, Trial
+from gccllm.sandbox.base import Ending, RunInput, RunLimits, RunResult, Sandbox, Trial
 from gccllm.sandbox.fake import Behaviour, FakeSandbox
 from tests.assurance.planted_programs import FOLDER, NAMES, answers_alike, build, record
 
@@ -154,6 +155,83 @@ def test_hostile_candidates_are_refuted(
     done = fuzz(sandbox, right, hostile, recording, seconds=SECONDS, inputs=5)
     assert done.standing is Standing.REFUTED
     assert said in done.detail
+
+
+READS = r"""
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+int main(int argc, char **argv)
+{
+    unsigned sum = 0;
+    int level = 1, reversed = 0, x;
+    FILE *in = 0;
+    for (int i = 1; i < argc; i++)
+        if (!strcmp(argv[i], "-r")) reversed = 1;
+        else if (argv[i][0] == '-') level = atoi(argv[i] + 1);
+        else if (!in) in = fopen(argv[i], "r");
+    if (!in || level < 1 || level > 9) return 2;
+    while (fscanf(in, "%d", &x) == 1) {
+#if WRONG == 1
+        if (x == 0) break;
+#elif WRONG == 2
+        if (level == 7) x ^= 1;
+#elif WRONG == 3
+        if (reversed && level > 1) x ^= 1;
+#endif
+        sum = reversed ? sum + x * level : sum * level + x;
+    }
+    printf("%u\n", sum);
+    return 0;
+}
+"""
+
+
+def reading(folder: Path, *lines: tuple[str, ...]) -> Recording:
+    """Cases that read the file ``data``, with these arguments."""
+    values = (5, 3, 8, 1)
+    for number, line in enumerate(lines):
+        level = next((int(x[1]) for x in line if x[1:].isdigit()), 1)
+        total = sum(values) * level
+        if "-r" not in line:
+            total = 0
+            for value in values:
+                total = total * level + value
+        case = save_case(folder, str(number), b"", line, Expected(b"%d\n" % total))
+        (case.with_suffix(".files")).mkdir()
+        (case.with_suffix(".files") / "data").write_text("5 3 8 1\n")
+    return load(folder)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "lines", "kind"),
+    [
+        (1, [("data",), ("-2", "data")], "file"),
+        (2, [("data",), ("-2", "data")], "argument"),
+        (3, [("-r", "data"), ("-2", "data")], "argument"),
+    ],
+)
+def test_wrong_only_with_other_files_or_arguments(
+    wrong: int, lines: list[tuple[str, ...]], kind: str, sandbox: Sandbox, tmp_path: Path
+) -> None:
+    """A number of a file, a digit of an option, the options of two cases together."""
+    source = tmp_path / "reads.c"
+    source.write_text(READS)
+    right = build(source, tmp_path, "right", "-O2", "-DWRONG=0")
+    spoilt = build(source, tmp_path, "spoilt", "-O2", f"-DWRONG={wrong}")
+    recording = reading(tmp_path / "tests", *lines)
+    same = fuzz(sandbox, right, right, recording, seconds=SECONDS, inputs=64)
+    assert same.standing is Standing.PASSED, same.detail
+    done = fuzz(sandbox, right, spoilt, recording, seconds=SECONDS, inputs=600)
+    assert done.standing is Standing.REFUTED, done.detail
+    found = done.evidence["counterexample"]
+    assert isinstance(found, dict)
+    assert done.evidence["kind"] == kind
+    files = found.get("files_base64")
+    assert (files is not None) == (kind == "file")
+    programs = (right.executable, spoilt.executable)
+    assert not agrees(sandbox, programs, recording, found, RunLimits())
+    assert agrees(sandbox, (programs[0], programs[0]), recording, found, RunLimits())
 
 
 OVERFLOW = r"""

@@ -132,6 +132,58 @@ def test_files_of_a_case_and_notes(sandbox: RunnerSandbox, mixed: Path, tmp_path
     assert (silent.notes, noted.notes) == (b"", b"noted")
 
 
+READS = r"""
+#include <stdio.h>
+#include <stdlib.h>
+int main(void)
+{
+    char text[64] = "none";
+    const char *names[] = {"given", "sub/other"};
+    for (int i = 0; i < 2; i++) {
+        FILE *file = fopen(names[i], "r");
+        if (file) {
+            fgets(text, sizeof text, file);
+            fclose(file);
+        }
+        printf("%s ", file ? text : "missing");
+    }
+    printf("%s", getenv("WORD"));
+    fclose(fopen("given", "a"));
+}
+"""
+
+
+def test_made_up_files(sandbox: RunnerSandbox, compile_c: Compile, tmp_path: Path) -> None:
+    source, files = tmp_path / "reads.c", tmp_path / "files"
+    source.write_text(READS)
+    (files / "sub").mkdir(parents=True)
+    (files / "given").write_text("one")
+    (files / "sub" / "other").write_text("two")
+    program = compile_c(source)
+    cases = [RunInput(files=files, environment=(("WORD", "w"),)), RunInput()]
+    trials = [
+        Trial(case=0),
+        Trial(case=0, files={"given": b"new"}),
+        Trial(case=0, files={"sub/other": None}),
+        Trial(case=0, files={"given": None, "sub/other": b""}),
+        Trial(case=0),
+    ]
+    said = [b"one two w", b"new two w", b"one missing w", b"missing missing w", b"one two w"]
+    said[3] = b"missing none w"
+    with sandbox.open({"reads": program}, cases, limits=LIMITS) as session:
+        for _ in range(2):
+            results = session.run_many("reads", trials)
+            assert [x.stdout for x in results] == said
+            assert [x.files for x in results] == [{}, {}, {}, {"given": b""}, {}]
+        assert session.run("reads", 0).stdout == said[0], "the case is as it was"
+        with pytest.raises(SandboxError, match="no such file"):
+            session.run_many("reads", [Trial(case=0, files={"../0.in": b""})])
+        with pytest.raises(SandboxError, match="no such file"):
+            session.run_many("reads", [Trial(case=1, files={"given": b""})])
+        with pytest.raises(SandboxError, match="without a case"):
+            session.run_many("reads", [Trial(files={"given": b""})])
+
+
 def test_arguments_of_any_size(sandbox: RunnerSandbox, mixed: Path) -> None:
     long = "x" * 100_000
     trials = [Trial(b"append", (long,)) for _ in range(30)]

@@ -6,6 +6,7 @@ cases are run, several times and with ten times the patience.
 
 from __future__ import annotations
 
+import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -13,8 +14,8 @@ from enum import Enum
 from pathlib import Path
 
 from gccllm.assurance.fuzz.behaviour import difference, same
+from gccllm.assurance.fuzz.inputs import Mutant
 from gccllm.assurance.fuzz.shrink import shrink
-from gccllm.assurance.fuzz.stream import Mutant
 from gccllm.recordings import Case
 from gccllm.sandbox.base import (
     Ending,
@@ -22,8 +23,8 @@ from gccllm.sandbox.base import (
     RunResult,
     Sandbox,
     Session,
-    Trial,
 )
+from gccllm.sandbox.staging import altered_folder
 
 __all__ = ["BASELINE", "CANDIDATE", "Contest", "Difference", "Ruling", "contest"]
 
@@ -88,16 +89,21 @@ def contest(where: Contest, mutant: Mutant, *, until: float) -> tuple[Ruling, Di
     ruling, found = _look(where, mutant)
     if found is None or found.candidate.ending is Ending.TIMED_OUT:
         return ruling, found
-    seconds = min(SHRINK_SECONDS, max(1.0, until - time.monotonic()))
+    deadline = time.monotonic() + min(SHRINK_SECONDS, max(1.0, until - time.monotonic()))
     given = [case.given for case in where.cases]
+    smaller = mutant
     with where.sandbox.open(where.programs, given, limits=where.quick, core=where.core) as session:
-        finder = _Finder(where, session, mutant)
-        smaller = shrink(mutant.stdin, finder.holds, seconds=seconds)
-    if smaller == mutant.stdin:
+        for path in (None, *sorted(mutant.files)):
+            data = mutant.stdin if path is None else mutant.files[path]
+            if data:
+                finder = _Finder(where, session, smaller, path)
+                small = shrink(data, finder.holds, seconds=deadline - time.monotonic())
+                smaller = finder.changed(small)
+    if (smaller.stdin, smaller.files) == (mutant.stdin, mutant.files):
         return ruling, found
-    shrunk = replace(mutant, stdin=smaller, how=f"{mutant.how}; then made smaller")
-    again, small = _look(where, shrunk)
-    return ruling, small if again is Ruling.DIFFERS and small is not None else found
+    shrunk = replace(smaller, how=f"{mutant.how}; then made smaller")
+    again, less = _look(where, shrunk)
+    return ruling, less if again is Ruling.DIFFERS and less is not None else found
 
 
 def _look(where: Contest, mutant: Mutant) -> tuple[Ruling, Difference | None]:
@@ -105,6 +111,10 @@ def _look(where: Contest, mutant: Mutant) -> tuple[Ruling, Difference | None]:
     stdin = where.folder / "contested"
     stdin.write_bytes(mutant.stdin)
     given = replace(where.cases[mutant.case].given, args=mutant.args, stdin=stdin)
+    if mutant.files and given.files is not None:
+        files = Path(tempfile.mkdtemp(dir=where.folder)) / "files"
+        altered_folder(given.files, files, mutant.files)
+        given = replace(given, files=files)
     with where.sandbox.open(
         where.programs, [given], limits=where.limits, core=where.core
     ) as session:
@@ -127,15 +137,22 @@ def _look(where: Contest, mutant: Mutant) -> tuple[Ruling, Difference | None]:
 
 
 class _Finder:
-    """Which of some inputs still tell the programs apart."""
+    """Which of some contents of stdin, or of the file ``path``, still tell the programs apart."""
 
-    def __init__(self, where: Contest, session: Session, mutant: Mutant) -> None:
+    def __init__(self, where: Contest, session: Session, mutant: Mutant, path: str | None) -> None:
         self.where = where
         self.session = session
         self.mutant = mutant
+        self.path = path
+
+    def changed(self, data: bytes) -> Mutant:
+        """The mutant with these contents."""
+        if self.path is None:
+            return replace(self.mutant, stdin=data)
+        return replace(self.mutant, files={**self.mutant.files, self.path: data})
 
     def holds(self, inputs: Sequence[bytes]) -> int | None:
-        trials = [Trial(x, self.mutant.args, self.mutant.case) for x in inputs]
+        trials = [self.changed(x).trial for x in inputs]
         baseline = self.session.run_many(BASELINE, trials)
         sound = [i for i, x in enumerate(baseline) if x.ending is Ending.EXITED]
         candidate = self.session.run_many(CANDIDATE, [trials[i] for i in sound])

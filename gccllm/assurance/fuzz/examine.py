@@ -26,8 +26,9 @@ from gccllm.assurance.fuzz.contest import (
     Ruling,
     contest,
 )
+from gccllm.assurance.fuzz.inputs import Mutant, Seedling, seedlings
 from gccllm.assurance.fuzz.speed import speed_elsewhere
-from gccllm.assurance.fuzz.stream import Mutant, Seedling, mutants, seedlings
+from gccllm.assurance.fuzz.stream import mutants
 from gccllm.assurance.levels import Assurance, Examination, Standing
 from gccllm.program import Build
 from gccllm.recordings import Case, Recording
@@ -277,6 +278,11 @@ def _refutation(found: Difference, cases: Sequence[Case]) -> tuple[str, dict[str
         "baseline": dict(describe(found.baseline)),
         "candidate": dict(describe(found.candidate)),
     }
+    if mutant.files:
+        counterexample["files_base64"] = {
+            path: None if data is None else base64.b64encode(data).decode("ascii")
+            for path, data in sorted(mutant.files.items())
+        }
     with suppress(UnicodeDecodeError):
         counterexample["stdin"] = mutant.stdin.decode("utf-8")
     detail = f"{found.line} on {_shown(mutant)}"
@@ -284,7 +290,16 @@ def _refutation(found: Difference, cases: Sequence[Case]) -> tuple[str, dict[str
 
 
 def _shown(mutant: Mutant) -> str:
-    data = mutant.stdin[:60].decode("utf-8", "backslashreplace")
-    more = "" if len(mutant.stdin) <= 60 else f" … ({len(mutant.stdin)} bytes)"
-    arguments = f" and the arguments {' '.join(mutant.args)[:60]}" if mutant.args else ""
-    return f"stdin {data!r}{more}{arguments}"
+    parts = [] if mutant.files and not mutant.stdin else [f"stdin {_beginning(mutant.stdin)}"]
+    parts += [
+        f"without the file {path}" if data is None else f"the file {path} {_beginning(data)}"
+        for path, data in sorted(mutant.files.items())
+    ]
+    if mutant.args:
+        parts.append(f"the arguments {' '.join(mutant.args)[:60]}")
+    return " and ".join(parts)
+
+
+def _beginning(data: bytes) -> str:
+    more = "" if len(data) <= 60 else f" … ({len(data)} bytes)"
+    return f"{data[:60].decode('utf-8', 'backslashreplace')!r}{more}"

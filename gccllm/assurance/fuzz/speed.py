@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from itertools import islice
 
 from gccllm.assurance.fuzz.behaviour import same
-from gccllm.assurance.fuzz.stream import Seedling
+from gccllm.assurance.fuzz.inputs import Seedling
 from gccllm.assurance.fuzz.text import Text, number_of
 from gccllm.sandbox.base import Ending, RunResult, Session, Trial
 from gccllm.types import Json
@@ -26,7 +26,7 @@ WORTH_ASKING = 1.1
 KEPT = 0.25
 """of the gain, on an input of its own"""
 FEWEST, MOST = 2, 8
-MOST_TRIED, MOST_PLACES = 24, 6
+MOST_TRIED, MOST_PLACES, MOST_FILES = 24, 6, 4
 STEPS = (1, -1, 3, 17)
 TIMES = 2
 LEAST_SECONDS = 0.002
@@ -95,19 +95,26 @@ def _trial(case: Seedling) -> Trial:
 
 def _neighbours(case: Seedling) -> Iterator[Trial]:
     """The case with one number a little different."""
-    text = Text.of(case.stdin)
-    places = text.numbers()
+    files = {path: Text.of(case.files[path]) for path in case.named[:MOST_FILES]}
     for by in STEPS:
-        for place in places[:MOST_PLACES]:
-            value = number_of(text.tokens[place])
-            if value is not None:
-                changed = text.with_token(place, b"%d" % (value + by))
-                yield Trial(changed.data, case.args, case.number)
+        for data in _stepped(Text.of(case.stdin), by):
+            yield Trial(data, case.args, case.number)
+        for path, text in files.items():
+            for data in _stepped(text, by):
+                yield Trial(case.stdin, case.args, case.number, {path: data})
         for place, argument in enumerate(case.args):
             value = number_of(argument.encode("utf-8", "surrogateescape"))
             if value is not None:
                 args = (*case.args[:place], str(value + by), *case.args[place + 1 :])
                 yield Trial(case.stdin, args, case.number)
+
+
+def _stepped(text: Text, by: int) -> Iterator[bytes]:
+    """With one of the first numbers changed ``by`` so much."""
+    for place in text.numbers()[:MOST_PLACES]:
+        value = number_of(text.tokens[place])
+        if value is not None:
+            yield text.with_token(place, b"%d" % (value + by)).data
 
 
 def _as_busy(result: RunResult, recorded: RunResult) -> bool:

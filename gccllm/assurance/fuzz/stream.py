@@ -3,59 +3,27 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import islice
 
 from gccllm.assurance.fuzz import blind, structured
+from gccllm.assurance.fuzz.arguments import ArgumentPool
+from gccllm.assurance.fuzz.binary import BINARY, is_binary
 from gccllm.assurance.fuzz.blind import Mutation
+from gccllm.assurance.fuzz.inputs import MOST_BYTES, Mutant, Seedling
 from gccllm.assurance.fuzz.numbers import Numbers
 from gccllm.assurance.fuzz.text import Text, number_of
-from gccllm.recordings import Case
-from gccllm.sandbox.base import Trial
 
-__all__ = ["Mutant", "Seedling", "mutants", "seedlings"]
+__all__ = ["mutants"]
 
-MOST_BYTES = 1 << 20
 MOST_RECORDED = 4096
 MOST_STACKED = 3
 MOST_FIRST, MOST_PLACES, MOST_TURNS = 12, 2, 24
-
-
-@dataclass(frozen=True)
-class Seedling:
-    """A recorded input that mutants are made from; ``number`` is its place in the recording."""
-
-    number: int
-    name: str
-    stdin: bytes
-    args: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Mutant:
-    """A made-up input: ``kind`` is a stable word for counting, ``how`` one line for a person."""
-
-    stdin: bytes
-    args: tuple[str, ...]
-    case: int
-    kind: str
-    how: str
-
-    @property
-    def trial(self) -> Trial:
-        return Trial(self.stdin, self.args, self.case)
-
-
-def seedlings(cases: Sequence[Case]) -> list[Seedling]:
-    """Every case whose stdin is small enough to make many of. Raises OSError."""
-    found = []
-    for number, case in enumerate(cases):
-        stdin = case.given.stdin.read_bytes() if case.given.stdin is not None else b""
-        if len(stdin) <= MOST_BYTES:
-            found.append(Seedling(number, case.name, stdin, case.given.args))
-    return found
-
+TWO_PARTS = 0.15
+"""of the mutants of cases that have several parts differ in two of them"""
+STDIN, ARGUMENTS = "<stdin>", "<arguments>"
+"""parts of an input, beside its files by path; no relative path of a file is such"""
 
 _NUMERIC: tuple[tuple[str, int, tuple[Mutation, ...]], ...] = (
     ("number", 30, blind.NUMBERS),
@@ -88,93 +56,181 @@ def mutants(
     """Mutants without end and without repetitions (while there are new ones to be found). ``mined``
     are constants of the programs, ``differing`` those that only one of them has: these are tried
     first, in the place of the first numbers."""
-    rng = random.Random(seed)
-    texts = {x.number: Text.of(x.stdin) for x in from_cases}
-    values = [number_of(token) for text in texts.values() for token in text.tokens[:MOST_RECORDED]]
-    recorded = [x for x in values if x is not None][:MOST_RECORDED]
-    numbers = Numbers(mined, recorded, differing)
-    seen = {(x.stdin, x.args) for x in from_cases}
-    for first in _with_constants(from_cases, texts, differing):
-        if (first.stdin, first.args) not in seen:
-            seen.add((first.stdin, first.args))
+    source = _Source(from_cases, mined, seed, differing)
+    apart = {x.number for x in from_cases if x.names}
+
+    def key(mutant: Mutant) -> int:
+        """Equal for equal inputs; a number, since the inputs themselves are large."""
+        case = mutant.case if mutant.case in apart else None
+        return hash((mutant.stdin, mutant.args, case, *sorted(mutant.files.items())))
+
+    seen = {key(Mutant(x.stdin, x.args, x.number, "", "")) for x in from_cases}
+    for first in source.with_constants(differing):
+        if key(first) not in seen:
+            seen.add(key(first))
             yield first
     stale = 0
     while from_cases and stale < 10_000:
-        base = rng.choice(from_cases)
-        mutant = _mutant(base, from_cases, texts, numbers, rng)
-        key = None if mutant is None else (mutant.stdin, mutant.args)
-        if mutant is None or key in seen or len(mutant.stdin) > MOST_BYTES:
+        mutant = source.next()
+        if mutant is None or key(mutant) in seen or mutant.size > MOST_BYTES:
             stale += 1
             continue
         stale = 0
-        seen.add((mutant.stdin, mutant.args))
+        seen.add(key(mutant))
         yield mutant
 
 
-def _with_constants(
-    from_cases: Sequence[Seedling], texts: dict[int, Text], constants: Sequence[int]
-) -> Iterator[Mutant]:
-    """Each constant, and its neighbours, in the place of each of the first numbers of the cases."""
-    chosen = constants[:MOST_FIRST]
-    pairs = (
-        (from_cases[(turn + place) % len(from_cases)], value)
-        for turn in range(len(from_cases))
-        for place, value in enumerate(chosen)
-    )
-    for base, value in islice(pairs, MOST_TURNS):
-        text = texts[base.number]
-        for index in text.numbers()[:MOST_PLACES]:
-            for number in (value, value + 1, value - 1):
-                changed = text.with_token(index, b"%d" % number)
-                how = f"{base.name}: number {index} to the constant {number}"
-                yield Mutant(changed.data, base.args, base.number, "number", how)
+class _Source:
+    """Makes one mutant after the other."""
+
+    def __init__(
+        self,
+        from_cases: Sequence[Seedling],
+        mined: Sequence[int],
+        seed: int,
+        differing: Sequence[int],
+    ) -> None:
+        self._rng = random.Random(seed)
+        self._cases = from_cases
+        self._texts: dict[tuple[int, str], Text] = {}
+        recorded: list[int] = []
+        for case in from_cases:
+            for part in self._mutable(case):
+                tokens = self._text(case, part).tokens[:MOST_RECORDED]
+                recorded += [x for x in map(number_of, tokens) if x is not None]
+        self._numbers = Numbers(mined, recorded[:MOST_RECORDED], differing)
+        self._pool = ArgumentPool(from_cases, (*differing, *mined))
+
+    def with_constants(self, constants: Sequence[int]) -> Iterator[Mutant]:
+        """Each constant, and its neighbours, in the place of each of the first numbers of the
+        cases."""
+        chosen = constants[:MOST_FIRST]
+        pairs = (
+            (self._cases[(turn + place) % len(self._cases)], value)
+            for turn in range(len(self._cases))
+            for place, value in enumerate(chosen)
+        )
+        for base, value in islice(pairs, MOST_TURNS):
+            yield from self._with_constant(base, (value, value + 1, value - 1))
+
+    def _with_constant(self, base: Seedling, values: Sequence[int]) -> Iterator[Mutant]:
+        start = Mutant(base.stdin, base.args, base.number, "number", "")
+        for part in self._mutable(base)[: 1 + MOST_PLACES]:
+            text = self._text(base, part)
+            for index in text.numbers()[:MOST_PLACES]:
+                for number in values:
+                    how = f"{base.name}: {_where(part)}number {index} to the constant {number}"
+                    changed = text.with_token(index, b"%d" % number).data
+                    yield replace(_with(start, part, changed), how=how)
+        for index, arg in enumerate(base.args):
+            if number_of(arg.encode("utf-8", "surrogateescape")) is not None:
+                for number in values:
+                    args = (*base.args[:index], str(number), *base.args[index + 1 :])
+                    how = f"{base.name}: argument {index + 1} to the constant {number}"
+                    yield replace(start, args=args, kind="argument", how=how)
+
+    def next(self) -> Mutant | None:
+        """None where chance came upon something that can't be done."""
+        rng = self._rng
+        base = rng.choice(self._cases)
+        weights = self._parts(base)
+        mutant = Mutant(base.stdin, base.args, base.number, "", "")
+        for _ in range(2 if len(weights) > 1 and rng.random() < TWO_PARTS else 1):
+            part = rng.choices(list(weights), list(weights.values()))[0]
+            changed = self._changed(base, mutant, part)
+            mutant = mutant if changed is None else changed
+            weights.pop(part)
+        return replace(mutant, how=f"{base.name}: {mutant.how}") if mutant.kind else None
+
+    @staticmethod
+    def _mutable(base: Seedling) -> tuple[str, ...]:
+        """The parts that are data, stdin first."""
+        return (STDIN, *base.named)
+
+    def _parts(self, base: Seedling) -> dict[str, float]:
+        """What of an input can be changed, with weights."""
+        files = base.named
+        parts = {x: 3 / len(files) for x in files}
+        if base.args:
+            parts[ARGUMENTS] = 2.0
+        if base.stdin or not parts:
+            parts[STDIN] = 3.0
+        return parts
+
+    def _changed(self, base: Seedling, mutant: Mutant, part: str) -> Mutant | None:
+        """``mutant`` with another ``part``."""
+        if part == ARGUMENTS:
+            line = self._pool.other(base, self._numbers, self._rng)
+            if line is None:
+                return None
+            return _also(replace(mutant, args=line[0]), "argument", line[1])
+        if part != STDIN and self._rng.random() < 0.08:
+            content, how = self._whole_file(base, part)
+            files = {**mutant.files, part: content}
+            return _also(replace(mutant, files=files), "file", f"{part}: {how}")
+        done = self._other_data(base, part)
+        if done is None:
+            return None
+        data, kind, how = done
+        kind = kind if part == STDIN else "file"
+        return _also(_with(mutant, part, data), kind, f"{_where(part)}{how}")
+
+    def _whole_file(self, base: Seedling, path: str) -> tuple[bytes | None, str]:
+        """Other contents for a whole file (None: it is not there), and how."""
+        others = [x for case in self._cases for x in case.files.values() if x != base.files[path]]
+        how = self._rng.choice(("empty", "missing", "another's", "another's"))
+        if how == "another's" and others:
+            return self._rng.choice(others), "the contents of another file"
+        return (None, "not there") if how == "missing" else (b"", "empty")
+
+    def _other_data(self, base: Seedling, part: str) -> tuple[bytes, str, str] | None:
+        """(data, kind, how)"""
+        rng, data = self._rng, _data(base, part)
+        if is_binary(data) and rng.random() < 0.9:
+            changed, how = rng.choice(BINARY)(data, self._numbers, rng)
+            return changed, "binary", how
+        text = self._text(base, part)
+        if len(self._cases) > 1 and rng.random() < 0.05:
+            other = rng.choice(self._cases)
+            end = rng.choice(self._mutable(other)) if part != STDIN else STDIN
+            text, how = blind.spliced(text, self._text(other, end), rng)
+            return text.data, "splice", f"with {other.name} {how}"
+        numeric = len(text.numbers()) * 10 >= len(text.tokens) * 8
+        table = _NUMERIC if numeric and text.tokens else _TEXTUAL
+        steps: list[str] = []
+        kind = ""
+        for _ in range(rng.choice((1, 1, 1, 2, MOST_STACKED))):
+            row = rng.choices(table, [weight for _, weight, _ in table])[0]
+            done = rng.choice(row[2])(text, self._numbers, rng)
+            if done is not None:
+                text = done[0]
+                steps.append(done[1])
+                kind = kind or row[0]
+        return (text.data, kind, "; ".join(steps)) if steps else None
+
+    def _text(self, base: Seedling, part: str) -> Text:
+        key = base.number, part
+        if key not in self._texts:
+            self._texts[key] = Text.of(_data(base, part))
+        return self._texts[key]
 
 
-def _mutant(
-    base: Seedling,
-    from_cases: Sequence[Seedling],
-    texts: dict[int, Text],
-    numbers: Numbers,
-    rng: random.Random,
-) -> Mutant | None:
-    text = texts[base.number]
-    if base.args and (not base.stdin or rng.random() < 0.4):
-        return _other_arguments(base, from_cases, numbers, rng)
-    if len(from_cases) > 1 and rng.random() < 0.05:
-        other = rng.choice(from_cases)
-        text, how = blind.spliced(text, texts[other.number], rng)
-        how = f"{base.name}: with {other.name} {how}"
-        return Mutant(text.data, base.args, base.number, "splice", how)
-    numeric = len(text.numbers()) * 10 >= len(text.tokens) * 8
-    table = _NUMERIC if numeric and text.tokens else _TEXTUAL
-    steps: list[str] = []
-    kind = ""
-    for _ in range(rng.choice((1, 1, 1, 2, MOST_STACKED))):
-        row = rng.choices(table, [weight for _, weight, _ in table])[0]
-        done = rng.choice(row[2])(text, numbers, rng)
-        if done is not None:
-            text = done[0]
-            steps.append(done[1])
-            kind = kind or row[0]
-    if not steps:
-        return None
-    return Mutant(text.data, base.args, base.number, kind, f"{base.name}: {'; '.join(steps)}")
+def _data(base: Seedling, part: str) -> bytes:
+    return base.stdin if part == STDIN else base.files[part]
 
 
-def _other_arguments(
-    base: Seedling, from_cases: Sequence[Seedling], numbers: Numbers, rng: random.Random
-) -> Mutant:
-    """One argument mutated as a text of its own, or all taken from another case."""
-    other = rng.choice(from_cases)
-    if other.args != base.args and rng.random() < 0.2:
-        how = f"{base.name}: the arguments of {other.name}"
-        return Mutant(base.stdin, other.args, base.number, "argument", how)
-    index = rng.randrange(len(base.args))
-    text = Text.of(base.args[index].encode("utf-8", "surrogateescape"))
-    choices = (*blind.NUMBERS, *blind.NUMBERS, *blind.WORDS, *blind.BYTES)
-    done = rng.choice(choices)(text, numbers, rng)
-    new = b"0" if done is None else done[0].data.replace(b"\0", b"0")
-    args = list(base.args)
-    args[index] = new.decode("utf-8", "surrogateescape")
-    how = f"{base.name}: argument {index + 1}: {'to 0' if done is None else done[1]}"
-    return Mutant(base.stdin, tuple(args), base.number, "argument", how)
+def _with(mutant: Mutant, part: str, data: bytes) -> Mutant:
+    if part == STDIN:
+        return replace(mutant, stdin=data)
+    files: Mapping[str, bytes | None] = {**mutant.files, part: data}
+    return replace(mutant, kind="file", files=files)
+
+
+def _also(mutant: Mutant, kind: str, how: str) -> Mutant:
+    """Said what was done; the first thing that was done names the kind."""
+    before = f"{mutant.how}; " if mutant.how else ""
+    return replace(mutant, kind=mutant.kind or kind, how=f"{before}{how}")
+
+
+def _where(part: str) -> str:
+    return "" if part == STDIN else f"{part}: "

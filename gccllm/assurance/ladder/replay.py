@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -28,13 +27,20 @@ def agrees(
     numbers = {case.name: i for i, case in enumerate(recording.cases)}
     encoded, args = counterexample.get("stdin_base64"), counterexample.get("args")
     number = numbers.get(str(counterexample.get("case")))
+    others = counterexample.get("files_base64", {})
     if not isinstance(encoded, str) or not isinstance(args, list) or number is None:
+        return False
+    if not isinstance(others, dict):
         return False
     try:
         stdin = base64.b64decode(encoded, validate=True)
-    except binascii.Error:
+        files = {
+            path: None if data is None else base64.b64decode(str(data), validate=True)
+            for path, data in others.items()
+        }
+    except ValueError:
         return False
-    trial = Trial(stdin, tuple(map(str, args)), number)
+    trial = Trial(stdin, tuple(map(str, args)), number, files)
     given = [case.given for case in recording.cases]
     named = {"baseline": programs[0], "candidate": programs[1]}
     with sandbox.open(named, given, limits=limits, core=core) as session:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import cached_property
-from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
@@ -91,8 +90,13 @@ class ProgramRungs:
             seed=self._seed,
             witnesses=self._witnesses,
             core=place.core,
-            compared=self._trials.append,
+            compared=self._keep,
         )
+
+    def _keep(self, trial: Trial) -> None:
+        """Inputs may be large, and no more of them are counted on."""
+        if len(self._trials) < MOST_TRIALS:
+            self._trials.append(trial)
 
     @cached_property
     def _witnesses(self) -> Mapping[str, Path]:
@@ -153,7 +157,7 @@ class ProgramRungs:
             place.recording,
             scratch=place.scratch,
             texts=texts,
-            trials=list(islice(self._trials, MOST_TRIALS)),
+            trials=self._trials,
             core=place.core,
             seconds=seconds,
         )
