@@ -19,6 +19,7 @@ from trainer.linked import link_program
 __all__ = ["SOURCE", "Bench", "alone", "opened"]
 
 SOURCE = r"""
+#include <assert.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -143,6 +144,29 @@ APART char *copied(const char *s, int n)
     made[n] = 0;
     return made;
 }
+APART int digit(int c)
+{
+    if (c < -50) {
+        if (c == -1000)
+            exit(3);
+        abort();
+    }
+#line 100 "subjects.c"
+    assert(c < 5000);
+    counter += c & 1;
+    return c * 7 % 10;
+}
+APART void add_to(int *to, const int *from, int n)
+{
+    for (int i = 0; i < n; i++)
+        to[i] += from[i] * 3;
+}
+APART int told(int c)
+{
+    if (c > 3000)
+        puts("large");
+    return c * 3;
+}
 
 int main(void)
 {
@@ -189,6 +213,8 @@ int main(void)
         all += (unsigned)many(n, 2, v[1], 4, v[2], 6, v[3], 8);
         transpose(w, v, n / 9, round % 9 + 1);
         all += (unsigned)runs(s, n) + (unsigned)louder((short)(v[1] * 300), (short)(v[2] * 300));
+        add_to(v, w, n);
+        all += (unsigned)digit((int)(NEXT() % 90) - 50) + (unsigned)told(v[9]);
         char *c = copied(s, n);
         all += (unsigned char)c[n / 2];
         printf("%llu\n", all);

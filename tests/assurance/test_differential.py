@@ -164,6 +164,79 @@ def test_a_block_that_no_call_reaches_is_seen(bench: Bench) -> None:
     assert entered.candidate["checksum"].count(False) == 1
 
 
+@pytest.mark.parametrize("options", ["-O1", "-Os"])
+def test_calls_that_end_the_program_are_compared(bench: Bench, options: str) -> None:
+    text = bench.compiled(SOURCE, [options])
+    found = bench.examined("digit", text, pairs=20_000)
+    assert found.standing is Standing.PASSED, found.detail
+    ended = found.evidence["ended"]
+    assert isinstance(ended, int)
+    assert ended > 20
+    entered = bench.entered("digit", text)
+    assert entered is not None
+    assert all(entered.baseline)
+    assert all(all(x) for x in entered.candidate.values())
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "said"),
+    [
+        ("exit(3)", "exit(4)", "how it ends the program"),
+        ("exit(3)", "abort()", "how it ends the program"),
+        ("c < 5000", "c < 5001", "how it ends the program"),
+        ("assert(c < 5000)", "(void)c", "it does not end the program"),
+        ("c < -50", "c < -51", "it does not end the program"),
+        ("counter +=", "if (c == 77) abort(); counter +=", "it ends the program"),
+    ],
+)
+def test_another_end_of_the_program_is_a_difference(
+    bench: Bench, right: str, wrong: str, said: str
+) -> None:
+    head, definition = alone("digit")
+    assert right in definition
+    source = head + definition.replace(right, wrong, 1)
+    found = bench.examined("digit", bench.compiled(source, ["-O2"]), pairs=60_000)
+    assert found.standing is not Standing.PASSED
+    assert said in found.detail
+
+
+def test_code_for_objects_that_overlap_is_entered(bench: Bench) -> None:
+    """gcc and the candidate check for it, each in its own way; no caller has such objects."""
+    text = bench.compiled(SOURCE, ["-O3", "-mavx2"])
+    assert bench.examined("add_to", text, pairs=60_000).standing is Standing.PASSED
+    entered = bench.entered("add_to", text)
+    assert entered is not None
+    assert all(entered.baseline)
+    assert all(entered.candidate["add_to"])
+
+
+def test_what_differs_for_objects_that_overlap_says_nothing(bench: Bench) -> None:
+    """Its code for them is wrong, or it has none; then no such call enters a block."""
+    head, definition = alone("add_to")
+    body = "if (to < from + n && from < to + n) { if (n > 2) to[0] = 1; else to[0] = 2; }"
+    source = head + definition.replace("for (", f"{body}\n    for (", 1)
+    text = bench.compiled(source, ["-O1"])
+    assert bench.examined("add_to", text, pairs=60_000).standing is Standing.PASSED
+    entered = bench.entered("add_to", text)
+    assert entered is not None
+    assert entered.candidate["add_to"].count(False) >= 2
+    free = definition.replace(
+        "int *to, const int *from", "int *restrict to, const int *restrict from"
+    )
+    text = bench.compiled(head + free, ["-O3"])
+    assert bench.examined("add_to", text, pairs=60_000).standing is Standing.PASSED
+
+
+def test_what_calls_that_are_not_compared_enter_is_not_told(bench: Bench) -> None:
+    """gcc's version calls puts there, so the candidate's is not called at all."""
+    head, definition = alone("told")
+    text = bench.compiled(head + definition.replace('puts("large");', "c++;"), ["-O1"])
+    assert bench.examined("told", text).standing is Standing.PASSED
+    entered = bench.entered("told", text)
+    assert entered is not None
+    assert entered.baseline.count(False) == 1
+
+
 def test_nothing_is_told_of_what_did_not_pass(bench: Bench) -> None:
     head, definition = alone("grade")
     text = bench.compiled(head + definition.replace("x > 90", "x >= 90"), ["-O1"])

@@ -263,7 +263,7 @@ def test_the_harness_answers_are_read() -> None:
     output = (
         b"settled 3 0 0 240 1 8 24\n"
         b"differs within\tthe result\t0\t0\nwhere 0 0 0 0\nwords 1 2 0 0 0 0 0 0\n"
-        b"object 0 -2 0 4 0 01020304\nobject 1 -1 0 0 99 \nend 10 3 2 1 0 0 0 1500000000\n"
+        b"object 0 -2 0 4 0 01020304\nobject 1 -1 0 0 99 \nend 10 3 2 1 0 0 0 1500000000 4 5\n"
     )
     assert list(settlements(output)) == [(3, [(False, 0, 240), (True, 8, 24)])]
     found = difference(output)
@@ -272,5 +272,6 @@ def test_the_harness_answers_are_read() -> None:
     assert [x.data for x in found.objects] == [b"\1\2\3\4", b""]
     done = counts(output)
     assert done is not None
-    assert (done.pairs, done.outside, done.cpu_seconds) == (10, 2, 1.5)
+    assert (done.pairs, done.outside, done.cpu_seconds, done.ended) == (10, 2, 1.5, 4)
+    assert done.overlapping == 5
     assert counts(b"settled 1 0 0 240\n") is None

@@ -9,6 +9,7 @@
 #define BYTES ((GCCLLM_COUNTERS + PAGE - 1) / PAGE * PAGE)
 
 __attribute__((visibility("hidden"), aligned(4096))) unsigned char __gccllm_reached[BYTES];
+__attribute__((visibility("hidden"))) const unsigned long __gccllm_counters = GCCLLM_COUNTERS;
 
 /* before the program's own constructors; what ran earlier still is kept by the write */
 __attribute__((constructor(101))) static void share_counters(void)

@@ -18,8 +18,9 @@ __all__ = ["Counting", "Entered", "counting"]
 
 @dataclass(frozen=True)
 class Entered:
-    """Per block in the order of the text, whether it was entered. ``baseline``: of gcc's function;
-    ``candidate``: by name, of the candidate's and of the helpers that come along with it."""
+    """Per block in the order of the text, whether a call that was compared entered it.
+    ``baseline``: of gcc's function; ``candidate``: by name, of the candidate's and of the helpers
+    that come along with it."""
 
     baseline: tuple[bool, ...]
     candidate: Mapping[str, tuple[bool, ...]]

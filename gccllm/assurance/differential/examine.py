@@ -286,6 +286,8 @@ def _evidence(subject: Subject, versions: Versions, found: Counts | None) -> dic
             "outside": found.outside,
         }
         made["skipped"] = found.skipped
+        made["ended"] = found.ended
+        made["differing_overlapping"] = found.overlapping
         made["undefined"] = found.undefined
         made["unstable"] = found.unstable
         made["differing_outside"] = found.differing_outside

@@ -22,6 +22,9 @@ static struct placed here[MOST_OBJECTS];
 static const struct state *current;
 static uint8_t canary_byte;
 
+/* A pointer that leads into another object than it did when it was captured; link -1: none. */
+static struct { int64_t link, to, offset; } misled = {.link = -1};
+
 enum { GUARD = 1 << 20, HEAP = 1 << 20, HEAP_JUNK = 0xA5 };
 static uint8_t heap[HEAP] __attribute__((aligned(64))), heap_after[HEAP];
 static size_t heap_used, heap_expected;
@@ -62,6 +65,7 @@ static bool in_arena(int64_t i)
 static void stage(const struct state *s)
 {
     current = s;
+    misled.link = -1;
     for (int64_t i = 0; i < s->objects; i++) {
         struct placed *p = &here[i];
         p->object = &s->object[i];
@@ -114,7 +118,9 @@ static void place(enum placing how, bool tight)
         const struct link *l = &current->link[i];
         struct placed *from = &here[l->from];
         int64_t at = l->at + from->lead;
-        uint64_t value = (uint64_t)(here[l->to].at + here[l->to].lead + l->offset);
+        int64_t to = i == misled.link ? misled.to : l->to;
+        int64_t offset = i == misled.link ? misled.offset : l->offset;
+        uint64_t value = (uint64_t)(here[to].at + here[to].lead + offset);
         if (at >= 0 && at + 8 <= from->size)
             memcpy(from->initial + at, &value, 8);
     }
@@ -186,6 +192,37 @@ void *gd_realloc(void *block, size_t size)
     return made;
 }
 
+static uint64_t text_digest(const char *text)
+{
+    uint64_t d = text != NULL;
+    while (text && *text)
+        d = mixed(d, (uint8_t)*text++);
+    return d;
+}
+
+/* The ways in which a program ends by itself (reach.py). */
+__attribute__((noreturn)) void gd_abort(void)
+{
+    end_program(1, 0, 0);
+}
+
+__attribute__((noreturn)) void gd_exit(int status)
+{
+    end_program(2, (uint32_t)status, 0);
+}
+
+__attribute__((noreturn)) void gd_exit_at_once(int status)
+{
+    end_program(3, (uint32_t)status, 0);
+}
+
+__attribute__((noreturn)) void gd_assert_fail(const char *what, const char *file, unsigned line,
+                                              const char *function)
+{
+    uint64_t place = mixed(text_digest(file), line);
+    end_program(4, text_digest(what), mixed(place, text_digest(function)));
+}
+
 /* In place of all that may do more than compute (reach.py): such calls are skipped. */
 __attribute__((noreturn)) void gd_stop(void)
 {
@@ -203,7 +240,7 @@ static bool run_baseline(struct outcome *result)
     heap_used = 0;
     call(0, here[0].initial, layout_of(0));
     *result = now;
-    if (now.ending != RETURNED || now.broken || !canaries_stand())
+    if (now.ending > ENDED || now.broken || !canaries_stand())
         return false;
     for (int64_t i = 1; i < current->objects; i++) {
         struct placed *p = &here[i];
@@ -268,8 +305,10 @@ static struct difference compare(const struct outcome *baseline)
         d.what = "no end";
     else if (now.broken)
         d.what = now.broken;
+    else if (now.ending != baseline->ending)
+        d.what = now.ending == ENDED ? "it ends the program" : "it does not end the program";
     else if (memcmp(now.words, baseline->words, sizeof now.words))
-        d.what = "the result";
+        d.what = now.ending == ENDED ? "how it ends the program" : "the result";
     else
         memory_differs(&d);
     return d;
@@ -290,7 +329,7 @@ static uint64_t placeless(uint64_t value)
 /* A digest of a result and of all changes in memory. */
 static uint64_t digest(const struct outcome *result)
 {
-    uint64_t d = 0;
+    uint64_t d = result->ending;
     for (int i = 0; i < 4; i++)
         d = mixed(d, placeless(result->words[i]));
     for (int64_t i = 1; i < current->objects; i++) {

@@ -324,6 +324,30 @@ static void shuffle(void)
     }
 }
 
+/* One pointer leads into what another one leads to, so that objects overlap.  Compilers make code
+ * of its own for that, which callers seldom enter. */
+static void overlap(void)
+{
+    if (!current->links || current->objects < 3)
+        return;
+    int64_t number = (int64_t)below((uint64_t)current->links);
+    const struct link *l = &current->link[number];
+    int64_t other = 1 + (int64_t)below((uint64_t)current->objects - 1), unit = layout_of(l->to)->size;
+    if (other == l->to || unit <= 0 || !in_arena(l->to) || !in_arena(other) ||
+        here[l->to].object->layout != here[other].object->layout)
+        return;
+    int64_t by = (int64_t)below(9) - (chance(8) ? 0 : 8);
+    if (chance(6))
+        by *= (int64_t)below(8);
+    misled.link = number;
+    misled.to = other;
+    misled.offset = by * unit + l->offset;
+    int64_t needed = here[l->to].size - here[l->to].lead + by * unit;
+    if (needed > here[other].size - here[other].lead)
+        resize(other, needed);
+    mutated_outside = true;
+}
+
 static void mutate(void)
 {
     mutated_outside = false;
@@ -339,6 +363,8 @@ static void mutate(void)
         default: mutate_contents();
         }
     keep_relations();
+    if (chance(1))
+        overlap();
 }
 
 #endif

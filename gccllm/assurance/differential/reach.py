@@ -33,14 +33,20 @@ _REPLACED: Mapping[str, str] = {
     "calloc": "gd_calloc",
     "realloc": "gd_realloc",
     "free": "gd_free",
+    "abort": "gd_abort",
+    "exit": "gd_exit",
+    "_exit": "gd_exit_at_once",
+    "_Exit": "gd_exit_at_once",
+    "__assert_fail": "gd_assert_fail",
 }
 _STOP = "gd_stop"
 _NUMBER = re.compile(r"\$(-?(?:0[xX][0-9a-fA-F]+|\d+))")
 
 
 def replacements(units: Mapping[str, Unit]) -> dict[str, str]:
-    """What the program's symbols are in the harness: it has a malloc of its own (memory.h), and
-    whatever else may do more than compute ends the call there, which is then skipped."""
+    """What the program's symbols are in the harness: it has a malloc of its own and takes the end
+    of the program for a result (memory.h), and whatever else may do more than compute ends the
+    call there, which is then skipped."""
     defined = {x for unit in units.values() for x in unit.known_symbols if unit.defines(x)}
     outside = {x for unit in units.values() for x in unit.references if not x.startswith(".L")}
     found = {x: _STOP for x in outside - defined - _HARMLESS - _DATA if not _MATH.match(x)}

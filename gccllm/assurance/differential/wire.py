@@ -93,7 +93,9 @@ def settlements(output: bytes) -> Iterator[Settlement]:
 class Counts:
     """Call pairs run, those on captured states and those outside of what was seen; states skipped
     because the baseline faulted, hung or wrote beside its objects; differences that did not count
-    because C leaves them undefined, because the baseline itself varies, and for being outside."""
+    because C leaves them undefined, because the baseline itself varies, and for being outside;
+    pairs in which the program ended; differences where objects overlapped that never did, which
+    do not count either."""
 
     pairs: int
     captured: int
@@ -103,6 +105,8 @@ class Counts:
     unstable: int
     differing_outside: int
     cpu_seconds: float
+    ended: int
+    overlapping: int
 
 
 def counts(output: bytes) -> Counts | None:
@@ -110,7 +114,7 @@ def counts(output: bytes) -> Counts | None:
     for line in output.decode("ascii", "replace").splitlines():
         if line.startswith("end "):
             n = [int(x) for x in line.split()[1:]]
-            return Counts(n[0], n[1], n[2], n[3], n[4], n[5], n[6], n[7] / 1e9)
+            return Counts(n[0], n[1], n[2], n[3], n[4], n[5], n[6], n[7] / 1e9, n[8], n[9])
     return None
 
 
