@@ -106,6 +106,132 @@ def test_one_block_of_gccs_stands_for_one_of_the_candidates() -> None:
     assert len(found.candidate.gaps) == 1
 
 
+FAILS = """\
+\t.section\t.rodata.str1.1,"aMS",@progbits,1
+.LC0:
+\t.string\t"x.c"
+.LC1:
+\t.string\t"n > 0"
+\t.text
+\t.globl\tf
+\t.type\tf, @function
+f:
+\ttestl\t%edi, %edi
+\tjle\t.L3
+\tmovl\t$1, %eax
+\tret
+.L3:
+\tsubq\t$8, %rsp
+\tleaq\tname(%rip), %rcx
+\tmovl\t$17, %edx
+\tleaq\t.LC0(%rip), %rsi
+\tleaq\t.LC1(%rip), %rdi
+\tcall\t__assert_fail@PLT
+\t.size\tf, .-f
+"""
+# The same failure as clang writes it: other labels, another order, the other name of the function.
+FAILS_TOO = """\
+\t.section\t.rodata.str1.1,"aMS",@progbits,1
+.Lstr:
+\t.asciz\t"n > 0"
+.Lstr.1:
+\t.asciz\t"x.c"
+\t.text
+\t.globl\tf
+\t.type\tf, @function
+f:
+\ttestl\t%edi, %edi
+\tjle\t.LBB0
+\tmovl\t$1, %eax
+\tretq
+.LBB0:
+\tpushq\t%rax
+\tleaq\t.Lstr(%rip), %rdi
+\tleaq\t.Lstr.1(%rip), %rsi
+\tleaq\t.Lname(%rip), %rcx
+\tmovl\t$17, %edx
+\tcallq\t__assert_fail@PLT
+\t.size\tf, .-f
+"""
+
+
+def failing(candidate: str, ours: Sequence[int] = (2,), theirs: Sequence[int] = (2,)) -> Account:
+    texts = (FAILS, candidate)
+    return account(texts, coverage(FAILS, *ours), [coverage(candidate, *theirs)])
+
+
+def test_a_block_that_ends_the_program_as_gccs_does_is_gccs() -> None:
+    found = failing(FAILS_TOO)
+    assert found.complete
+    assert (found.baseline.ends, found.candidate.ends) == (1, 1)
+    assert "1 never, but they end the program as gcc's do" in str(found)
+    gcc = found.evidence()["gcc"]
+    assert isinstance(gcc, dict)
+    assert gcc["ends"] == 1
+    twice = FAILS_TOO.replace("\tmovl\t$1, %eax\n\tretq\n", "\tjmp\t.LBB0\n")
+    assert failing(twice).complete, "it says where in the source it stands, so once stands for all"
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong"),
+    [
+        ('"n > 0"', '"n > 1"'),
+        ('"x.c"', '"y.c"'),
+        ("$17, %edx", "$18, %edx"),
+        ("__assert_fail", "__warn_fail"),
+        ("\tpushq\t%rax\n", "\tmovl\t$3, counter(%rip)\n"),
+        ("\tpushq\t%rax\n", "\tcallq\tother\n"),
+        (".Lstr(%rip), %rdi", ".Lelsewhere(%rip), %rdi"),
+        ("\tleaq\t.Lstr(%rip), %rdi\n", ""),
+        ("\tleaq\t.Lstr(%rip), %rdi\n", "\tmovq\t%rbx, %rdi\n"),
+        ("\tleaq\t.Lstr(%rip), %rdi\n", "\tmovq\t.Lstr(%rip), %rdi\n"),
+        ("\tleaq\t.Lstr(%rip), %rdi\n", "\tleaq\t.Lstr(%rip), %rdi\n\taddq\t$1, %rdi\n"),
+    ],
+)
+def test_another_end_of_the_program_stays_open(right: str, wrong: str) -> None:
+    assert right in FAILS_TOO
+    found = failing(FAILS_TOO.replace(right, wrong))
+    assert len(found.candidate.gaps) == 1
+    assert len(found.baseline.gaps) == 1
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "complete"),
+    [
+        (
+            "movl $1, %edi; call exit@PLT",
+            "pushq %rax; movl $1, %edi; callq *exit@GOTPCREL(%rip)",
+            1,
+        ),
+        ("call abort@PLT", "jmp abort@PLT", 1),
+        ("xorl %edi, %edi; call exit", "movl $0, %edi; jmp exit", 1),
+        ("movl $1, %edi; call exit@PLT", "pushq %rax; movl $2, %edi; callq exit@PLT", 0),
+        ("movl $1, %edi; call exit@PLT", "movl $1, %edi; nop; jmp _exit", 0),
+        ("movl %eax, %edi; call exit@PLT", "movl %ecx, %edi; call exit@PLT", 0),
+    ],
+)
+def test_ends_without_a_place_stand_one_for_one(ours: str, theirs: str, complete: int) -> None:
+    def ending(body: str) -> str:
+        lines = "".join("\t" + x.strip().replace(" ", "\t", 1) + "\n" for x in body.split(";"))
+        return TWO.replace("\tmovl\t$2, %eax\n\tret\n", lines)
+
+    texts = ending(ours), ending(theirs)
+    found = account(texts, coverage(texts[0], 2), [coverage(texts[1], 2)])
+    assert found.complete == bool(complete)
+    run = account(texts, coverage(texts[0]), [coverage(texts[1], 2)])
+    assert not run.complete, "runs ended so with gcc's version, and not with the candidate's"
+    own = "\t.type\tNAME, @function\nNAME:\n\tret\n\t.size\tNAME, .-NAME\n"
+    local = (
+        own.replace("NAME", "abort") + own.replace("NAME", "exit") + own.replace("NAME", "_exit")
+    )
+    mine = texts[0] + local, texts[1] + local
+    assert not account(mine, coverage(mine[0], 2), [coverage(mine[1], 2)]).complete, "they return"
+    more = texts[1].replace(
+        "\tmovl\t$1, %eax\n\tret\n", texts[1].split(".L3:\n")[1].split("\t.size")[0]
+    )
+    assert not account((texts[0], more), coverage(texts[0], 2), [coverage(more, 1, 2)]).complete
+
+
 def test_gaps_are_closed_by_what_entered_them() -> None:
     found = made(TWO.replace("$2", "$3"), [2], [2])
     closed = found.without("region", found.baseline.gaps, found.candidate.gaps)

@@ -1,8 +1,9 @@
 """What was run and what was not: an account of the basic blocks of both versions of a function.
 
-A block that no run entered counts against a rewrite, with two exceptions. One that is in both
-versions, instruction for instruction, is gcc's own code, as untried as before. And calls of the
-function alone, or runs of a region alone, may enter what whole programs do not.
+A block that no run entered counts against a rewrite, with three exceptions. One that is in both
+versions, instruction for instruction, is gcc's own code, as untried as before. One that does
+nothing but end the program does what gcc's own does that ends it so. And calls of the function
+alone, or runs of a region alone, may enter what whole programs do not.
 """
 
 from __future__ import annotations
@@ -13,7 +14,9 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from gccllm.asm.lines import Line, classify, split_statement, strip_comment
+from gccllm.asm.unit import parse
 from gccllm.assurance.coverage import Block, Coverage, instrument
+from gccllm.assurance.ladder.ends import end_of, named
 from gccllm.types import Json
 
 __all__ = ["Account", "Gap", "Side", "account", "blocks_of"]
@@ -25,12 +28,14 @@ _LABEL = re.compile(r"\.L[\w.$]*")
 @dataclass(frozen=True)
 class Gap:
     """A block that no whole run entered: the ``number``-th of ``function``, at ``line`` of that
-    version's text. ``body``: its instructions, with local labels made alike."""
+    version's text. ``body``: its instructions, with local labels made alike. ``end``: how it ends
+    the program, where it does nothing else, else empty."""
 
     function: str
     number: int
     line: int
     body: tuple[str, ...]
+    end: str = ""
 
     def __str__(self) -> str:
         return f"{self.line}: {self.body[0] if self.body else ''}"
@@ -39,14 +44,15 @@ class Gap:
 @dataclass(frozen=True)
 class Side:
     """One version. Of its ``blocks``, ``reached`` were entered by whole runs and ``same`` by none,
-    but they are in both versions; ``gaps`` are the rest. ``entered_by``: rung → how many more
-    blocks it entered."""
+    but they are in both versions; ``ends`` by none, and end the program as some block of the other
+    version does; ``gaps`` are the rest. ``entered_by``: rung → how many more blocks it entered."""
 
     blocks: int = 0
     reached: int = 0
     same: int = 0
     gaps: tuple[Gap, ...] = ()
     entered_by: Mapping[str, int] = field(default_factory=dict)
+    ends: int = 0
 
     def without(self, rung: str, entered: Collection[Gap]) -> Side:
         """With the gaps closed that ``rung`` entered."""
@@ -63,6 +69,7 @@ class Side:
             "blocks": self.blocks,
             "reached": self.reached,
             "same": self.same,
+            "ends": self.ends,
             "entered_by": by,
             "never": len(self.gaps),
             "shown": shown,
@@ -72,6 +79,7 @@ class Side:
         parts = [f"{self.reached} of {self.blocks} blocks run"]
         parts += [f"{n} more by {rung}" for rung, n in self.entered_by.items()]
         parts += [f"{self.same} never, but the same in both"] if self.same else []
+        parts += [f"{self.ends} never, but they end the program as gcc's do"] if self.ends else []
         parts += [f"{len(self.gaps)} never"] if self.gaps else []
         return ", ".join(parts)
 
@@ -122,12 +130,20 @@ def account(texts: tuple[str, str], baseline: Coverage, candidate: Sequence[Cove
         return Account(unknown=f"its blocks can't be counted: {unknown or 'it is not there'}")
     ours = list(_gaps(texts[0], [baseline]))
     theirs = list(_gaps(texts[1], candidate))
-    also = {x.body for function in candidate for x in blocks_of(texts[1], function.function)}
-    left_theirs, left_ours = _matched(theirs, ours), [x for x in ours if x.body not in also]
+    blocks = list(blocks_of(texts[1], *(x.function for x in candidate)))
+    also = {x.body for x in blocks}
+    different = _matched(theirs, ours), [x for x in ours if x.body not in also]
+    left_theirs = _ending_otherwise(different[0], different[1], texts[0])
+    ends = {x.end for x in blocks}
+    left_ours = [x for x in different[1] if not x.end or x.end not in ends]
     sides = []
-    for covers, gaps, left in (([baseline], ours, left_ours), (candidate, theirs, left_theirs)):
-        blocks, reached = sum(x.blocks for x in covers), sum(x.reached for x in covers)
-        sides.append(Side(blocks, reached, len(gaps) - len(left), tuple(left)))
+    for covers, gaps, before, left in (
+        ([baseline], ours, different[1], left_ours),
+        (candidate, theirs, different[0], left_theirs),
+    ):
+        counts = sum(x.blocks for x in covers), sum(x.reached for x in covers)
+        same, ending = len(gaps) - len(before), len(before) - len(left)
+        sides.append(Side(*counts, same, tuple(left), ends=ending))
     return Account(sides[0], sides[1], candidate[0].reached > 0)
 
 
@@ -143,22 +159,54 @@ def _matched(gaps: Sequence[Gap], others: Sequence[Gap]) -> list[Gap]:
     return left
 
 
+def _ending_otherwise(gaps: Sequence[Gap], ours: Sequence[Gap], text: str) -> list[Gap]:
+    """Those of the candidate's ``gaps`` that don't end the program as gcc's unit, ``text``, does.
+
+    A failed assertion says where in the source it stands: any block of the unit that fails so is
+    gcc's version of it, wherever it was inlined, and how often. All else looks alike: then each
+    block stands for one that no run entered in gcc's version of the function, too.
+    """
+    places: set[str] = set()
+    if any(named(x.end) for x in gaps):
+        places = {x.end for x in blocks_of(text, *parse(text).functions)}
+    there = Counter(x.end for x in ours if x.end and not named(x.end))
+    left = []
+    for gap in gaps:
+        if named(gap.end) and gap.end in places:
+            continue
+        if there[gap.end] and gap.end:
+            there[gap.end] -= 1
+        else:
+            left.append(gap)
+    return left
+
+
 def _gaps(text: str, covers: Sequence[Coverage]) -> Iterator[Gap]:
-    for cover in covers:
-        missed = {x.line for x in cover.unreached}
-        yield from (x for x in blocks_of(text, cover.function) if x.line in missed)
+    missed = {(cover.function, x.line) for cover in covers for x in cover.unreached}
+    for block in blocks_of(text, *(x.function for x in covers)):
+        if (block.function, block.line) in missed:
+            yield block
 
 
-def blocks_of(text: str, function: str) -> Iterator[Gap]:
-    """Every block of a function, whether it was run or not."""
+def blocks_of(text: str, *functions: str) -> Iterator[Gap]:
+    """Every block of the functions, whether it was run or not."""
     lines = text.split("\n")
-    blocks = instrument(text, [function]).blocks
+    blocks = instrument(text, functions).blocks
     starts = {x.line for x in blocks}
-    for number, block in enumerate(blocks):
-        yield Gap(function, number, block.line, tuple(_body(lines, block, starts)))
+    unit = parse(text)
+    before: Counter[str] = Counter()
+    for block in blocks:
+        number = before[block.function]
+        before[block.function] += 1
+        statements = tuple(_statements(lines, block, starts))
+        body = tuple(" ".join((x, _LABEL.sub(".L", y))).rstrip() for x, y in statements)
+        yield Gap(block.function, number, block.line, body, end_of(statements, unit))
 
 
-def _body(lines: Sequence[str], block: Block, starts: Collection[int]) -> Iterator[str]:
+def _statements(
+    lines: Sequence[str], block: Block, starts: Collection[int]
+) -> Iterator[tuple[str, str]]:
+    """(word, operands)"""
     for number in range(block.line, len(lines) + 1):
         line = lines[number - 1]
         kind = classify(line)
@@ -166,6 +214,6 @@ def _body(lines: Sequence[str], block: Block, starts: Collection[int]) -> Iterat
             return
         if kind is Line.INSTRUCTION:
             head, operands = split_statement(strip_comment(line))
-            yield f"{head.strip()} {_LABEL.sub('.L', operands.strip())}".rstrip()
+            yield head.strip(), operands.strip()
             if head.split()[-1] in ("jmp", "jmpq", "ret", "retq", "ud2"):
                 return
