@@ -21,6 +21,11 @@ _RUNGS: Mapping[str, str] = {
     "differential": "function alone",
     "proof": "proof",
 }
+_EXCUSED: Mapping[str, str] = {
+    "same": "the same in both",
+    "ends": "ending the program alike",
+    "unreachable": "that nothing can enter",
+}
 _SHOWN_BYTES = 400
 _Rows = Iterator[tuple[str, str, str]]
 
@@ -60,7 +65,11 @@ def evidence_rows(ladder: Mapping[str, Json]) -> _Rows:
             yield _RUNGS.get(name, name), str(found.get("standing") or ""), _told(found, detail)
     blocks = _mapping(ladder.get("blocks"))
     for side in ("gcc", "candidate"):
-        shown = _mapping(blocks.get(side)).get("shown")
+        counted = _mapping(blocks.get(side))
+        excused = [f"{n} {told}" for key, told in _EXCUSED.items() if (n := counted.get(key))]
+        if excused:
+            yield "not run", side, f"of {counted.get('blocks')} blocks, {', '.join(excused)}"
+        shown = counted.get("shown")
         for line in shown if isinstance(shown, list) else []:
             yield "never run", side, f"block at line {line}"
     if ladder.get("refused"):

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from gccllm.asm.code import functions_of
 from gccllm.asm.region_text import render, replace
 from gccllm.asm.unit import Unit, parse
 from gccllm.assurance.coverage import Block, Coverage
@@ -19,6 +20,7 @@ from gccllm.assurance.ladder.rewritten import Rewritten, rewritten
 from gccllm.assurance.ladder.same_flow import same_flow
 from gccllm.assurance.ladder.unchanged import unchanged
 from gccllm.assurance.levels import Standing
+from gccllm.assurance.unreachable import Unreachable
 from gccllm.families.layouts import layouts
 from gccllm.harness.compare import Harness
 from gccllm.recordings import Expected, load, save_case
@@ -169,7 +171,9 @@ def test_a_block_that_ends_the_program_as_gccs_does_is_gccs() -> None:
     assert isinstance(gcc, dict)
     assert gcc["ends"] == 1
     twice = FAILS_TOO.replace("\tmovl\t$1, %eax\n\tretq\n", "\tjmp\t.LBB0\n")
-    assert failing(twice).complete, "it says where in the source it stands, so once stands for all"
+    assert failing(twice, theirs=(1,)).complete, (
+        "it says where in the source it stands, so once stands for all"
+    )
 
 
 @pytest.mark.parametrize(
@@ -208,6 +212,7 @@ def test_another_end_of_the_program_stays_open(right: str, wrong: str) -> None:
         ("movl $1, %edi; call exit@PLT", "pushq %rax; movl $2, %edi; callq exit@PLT", 0),
         ("movl $1, %edi; call exit@PLT", "movl $1, %edi; nop; jmp _exit", 0),
         ("movl %eax, %edi; call exit@PLT", "movl %ecx, %edi; call exit@PLT", 0),
+        ("movl $1, %edi; call exit@PLT", "movl $1, %edi; mov $2, %dil; call exit@PLT", 0),
     ],
 )
 def test_ends_without_a_place_stand_one_for_one(ours: str, theirs: str, complete: int) -> None:
@@ -230,6 +235,66 @@ def test_ends_without_a_place_stand_one_for_one(ours: str, theirs: str, complete
         "\tmovl\t$1, %eax\n\tret\n", texts[1].split(".L3:\n")[1].split("\t.size")[0]
     )
     assert not account((texts[0], more), coverage(texts[0], 2), [coverage(more, 1, 2)]).complete
+
+
+CHECKED = """\
+\t.text
+\t.globl\tf
+\t.type\tf, @function
+f:
+\tandl\t$7, %edi
+\tcmpl\t$9, %edi
+\tja\t.L3
+\tmovl\t$1, %eax
+\tret
+.L3:
+\tmovl\t$2, %eax
+\tjne\t.L4
+\tmovl\t$3, %eax
+.L4:
+\tret
+\t.size\tf, .-f
+"""
+
+
+def ways(text: str, folder: Path, *, trusted: bool) -> Unreachable:
+    made = folder / "unit.o"
+    subprocess.run(["as", "-o", str(made), "-"], input=text.encode(), check=True)
+    return Unreachable(parse(text), functions_of(made), trusted=trusted)
+
+
+def test_blocks_that_nothing_can_enter_are_not_held_against_either(tmp_path: Path) -> None:
+    texts = TWO.replace("testl\t%edi, %edi", "testl\t%eax, %eax"), CHECKED
+    both = (ways(texts[0], tmp_path, trusted=True), ways(texts[1], tmp_path, trusted=False))
+    counts = coverage(texts[0]), coverage(texts[1], 2, 3, 4)
+    found = account(texts, counts[0], counts[1:], both)
+    assert found.complete
+    assert found.candidate.unreachable == 3
+    assert "3 that nothing can enter" in str(found)
+    assert not account(texts, counts[0], counts[1:]).complete
+    swapped = account(texts[::-1], counts[1], counts[:1], both[::-1])
+    assert swapped.complete
+    assert swapped.baseline.unreachable == 3
+    gcc = swapped.evidence()["gcc"]
+    assert isinstance(gcc, dict)
+    assert (gcc["unreachable"], gcc["never"]) == (3, 0)
+
+
+def test_with_helpers_nothing_of_the_candidate_is_beyond_reach(tmp_path: Path) -> None:
+    helper = "\t.type\tg, @function\ng:\n\taddq\t$16, (%rsp)\n\tret\n\t.size\tg, .-g\n"
+    text = CHECKED + helper
+    both = (ways(TWO, tmp_path, trusted=True), ways(text, tmp_path, trusted=False))
+    helpers = Coverage("u", "g", 1, 1, ())
+    found = account((TWO, text), coverage(TWO), [coverage(text, 2, 3, 4), helpers], both)
+    assert len(found.candidate.gaps) == 3
+
+
+def test_a_jump_alone_is_no_block() -> None:
+    jumping = TWO.replace("\tmovl\t$1, %eax\n\tret\n", "\tjmp\t.L5\n.L5:\n\tjmp\tother\n")
+    assert [x.body for x in blocks_of(jumping, "f")][1:] == [
+        ("jmp other",),
+        ("movl $2, %eax", "ret"),
+    ]
 
 
 def test_gaps_are_closed_by_what_entered_them() -> None:

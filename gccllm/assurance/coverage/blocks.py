@@ -2,7 +2,8 @@
 
 ``movb $1, __gccllm_reached+K(%rip)`` in front of a block's first instruction changes neither flags
 nor registers, and nothing on the stack. A block starts at the function's entry, at a label that
-something refers to, and behind a conditional jump.
+something refers to, and behind a conditional jump. A jump alone is none: it only leads from one
+block to another, as the two ways of a conditional jump do.
 """
 
 from __future__ import annotations
@@ -114,6 +115,11 @@ def _starts(unit: Unit, function: Function) -> Iterator[int]:
             word = split_statement(unit.lines[index])[0].split()
             if word and word[-1] in _ENTRY_MARKS:
                 continue  # it has to be the first instruction itself
-            if leader:
+            if leader and not _is_jump_within(function, unit.lines[index]):
                 yield index
             leader = bool(word) and _CONDITIONAL.fullmatch(word[-1]) is not None
+
+
+def _is_jump_within(function: Function, line: str) -> bool:
+    word, operands = split_statement(line)
+    return word.strip() in ("jmp", "jmpq") and operands.strip() in function.labels

@@ -1,9 +1,10 @@
 """What was run and what was not: an account of the basic blocks of both versions of a function.
 
-A block that no run entered counts against a rewrite, with three exceptions. One that is in both
+A block that no run entered counts against a rewrite, with four exceptions. One that is in both
 versions, instruction for instruction, is gcc's own code, as untried as before. One that does
-nothing but end the program does what gcc's own does that ends it so. And calls of the function
-alone, or runs of a region alone, may enter what whole programs do not.
+nothing but end the program does what gcc's own does that ends it so. One may be shown to be beyond
+the reach of any call. And calls of the function alone, or runs of a region alone, may enter what
+whole programs do not.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from gccllm.asm.lines import Line, classify, split_statement, strip_comment
 from gccllm.asm.unit import parse
 from gccllm.assurance.coverage import Block, Coverage, instrument
 from gccllm.assurance.ladder.ends import end_of, named
+from gccllm.assurance.unreachable import Unreachable
 from gccllm.types import Json
 
 __all__ = ["Account", "Gap", "Side", "account", "blocks_of"]
@@ -28,14 +30,15 @@ _LABEL = re.compile(r"\.L[\w.$]*")
 @dataclass(frozen=True)
 class Gap:
     """A block that no whole run entered: the ``number``-th of ``function``, at ``line`` of that
-    version's text. ``body``: its instructions, with local labels made alike. ``end``: how it ends
-    the program, where it does nothing else, else empty."""
+    version's text. ``body``: its instructions, with local labels made alike, in the text's
+    ``lines``. ``end``: how it ends the program, where it does nothing else, else empty."""
 
     function: str
     number: int
     line: int
     body: tuple[str, ...]
     end: str = ""
+    lines: tuple[int, ...] = ()
 
     def __str__(self) -> str:
         return f"{self.line}: {self.body[0] if self.body else ''}"
@@ -45,7 +48,8 @@ class Gap:
 class Side:
     """One version. Of its ``blocks``, ``reached`` were entered by whole runs and ``same`` by none,
     but they are in both versions; ``ends`` by none, and end the program as some block of the other
-    version does; ``gaps`` are the rest. ``entered_by``: rung → how many more blocks it entered."""
+    version does; ``unreachable`` by none, and no call can; ``gaps`` are the rest. ``entered_by``:
+    rung → how many more blocks it entered."""
 
     blocks: int = 0
     reached: int = 0
@@ -53,6 +57,7 @@ class Side:
     gaps: tuple[Gap, ...] = ()
     entered_by: Mapping[str, int] = field(default_factory=dict)
     ends: int = 0
+    unreachable: int = 0
 
     def without(self, rung: str, entered: Collection[Gap]) -> Side:
         """With the gaps closed that ``rung`` entered."""
@@ -70,6 +75,7 @@ class Side:
             "reached": self.reached,
             "same": self.same,
             "ends": self.ends,
+            "unreachable": self.unreachable,
             "entered_by": by,
             "never": len(self.gaps),
             "shown": shown,
@@ -80,6 +86,7 @@ class Side:
         parts += [f"{n} more by {rung}" for rung, n in self.entered_by.items()]
         parts += [f"{self.same} never, but the same in both"] if self.same else []
         parts += [f"{self.ends} never, but they end the program as gcc's do"] if self.ends else []
+        parts += [f"{self.unreachable} that nothing can enter"] if self.unreachable else []
         parts += [f"{len(self.gaps)} never"] if self.gaps else []
         return ", ".join(parts)
 
@@ -121,9 +128,15 @@ class Account:
         return f"gcc's: {self.baseline}; the candidate's: {self.candidate}"
 
 
-def account(texts: tuple[str, str], baseline: Coverage, candidate: Sequence[Coverage]) -> Account:
+def account(
+    texts: tuple[str, str],
+    baseline: Coverage,
+    candidate: Sequence[Coverage],
+    unreachable: tuple[Unreachable, Unreachable] | None = None,
+) -> Account:
     """``texts``: gcc's unit and the rewritten one. ``candidate``: the function itself first, then
-    the helpers that came along with it."""
+    the helpers that came along with it. ``unreachable``: of both units; helpers may do what hides
+    a way in, so that nothing of the candidate's is taken for unreachable where there are any."""
     known = [baseline, *candidate]
     unknown = next((x.unknown for x in known if x.unknown), "")
     if unknown or not candidate:
@@ -136,14 +149,17 @@ def account(texts: tuple[str, str], baseline: Coverage, candidate: Sequence[Cove
     left_theirs = _ending_otherwise(different[0], different[1], texts[0])
     ends = {x.end for x in blocks}
     left_ours = [x for x in different[1] if not x.end or x.end not in ends]
+    none = frozenset[int]()
     sides = []
-    for covers, gaps, before, left in (
-        ([baseline], ours, different[1], left_ours),
-        (candidate, theirs, different[0], left_theirs),
+    for covers, gaps, before, left, lines in (
+        ([baseline], ours, different[1], left_ours, unreachable and unreachable[0].lines),
+        (candidate, theirs, different[0], left_theirs, unreachable and unreachable[1].lines),
     ):
         counts = sum(x.blocks for x in covers), sum(x.reached for x in covers)
         same, ending = len(gaps) - len(before), len(before) - len(left)
-        sides.append(Side(*counts, same, tuple(left), ends=ending))
+        dead = lines(covers[0].function) if lines and left and len(covers) == 1 else none
+        kept = tuple(x for x in left if not x.lines or not dead.issuperset(x.lines))
+        sides.append(Side(*counts, same, kept, ends=ending, unreachable=len(left) - len(kept)))
     return Account(sides[0], sides[1], candidate[0].reached > 0)
 
 
@@ -198,15 +214,17 @@ def blocks_of(text: str, *functions: str) -> Iterator[Gap]:
     for block in blocks:
         number = before[block.function]
         before[block.function] += 1
-        statements = tuple(_statements(lines, block, starts))
+        found = tuple(_statements(lines, block, starts))
+        statements = tuple(x for _, x in found)
         body = tuple(" ".join((x, _LABEL.sub(".L", y))).rstrip() for x, y in statements)
-        yield Gap(block.function, number, block.line, body, end_of(statements, unit))
+        places = tuple(x for x, _ in found)
+        yield Gap(block.function, number, block.line, body, end_of(statements, unit), places)
 
 
 def _statements(
     lines: Sequence[str], block: Block, starts: Collection[int]
-) -> Iterator[tuple[str, str]]:
-    """(word, operands)"""
+) -> Iterator[tuple[int, tuple[str, str]]]:
+    """(line, (word, operands))"""
     for number in range(block.line, len(lines) + 1):
         line = lines[number - 1]
         kind = classify(line)
@@ -214,6 +232,6 @@ def _statements(
             return
         if kind is Line.INSTRUCTION:
             head, operands = split_statement(strip_comment(line))
-            yield head.strip(), operands.strip()
+            yield number, (head.strip(), operands.strip())
             if head.split()[-1] in ("jmp", "jmpq", "ret", "retq", "ud2"):
                 return

@@ -28,6 +28,7 @@ _PLACE = re.compile(r"leaq? ([A-Za-z_.$][\w.$]*)\(%rip\)|mov[lq]? \$([A-Za-z_.$]
 _NUMBER = re.compile(r"\$(-?(?:0[xX][0-9a-fA-F]+|\d+))")
 _SETS = frozenset("mov movl movq movabs movabsq lea leaq".split())
 _CALLS = frozenset("call callq jmp jmpq".split())
+_WHOLE = re.compile(r"%(?:r(?:[abcd]x|[sd]i|bp|\d+d?)|e(?:[abcd]x|[sd]i|bp))")
 _IDLE = frozenset("nop nopl nopw endbr64 push pushq".split())
 
 
@@ -46,7 +47,7 @@ def end_of(statements: Iterable[tuple[str, str]], unit: Unit) -> str:
             return _end(operands, known, unit)
         if word in _IDLE or (word in ("sub", "subq") and fields[1:] == ["%rsp"]):
             continue
-        if len(fields) != 2 or not fields[1].startswith("%"):
+        if len(fields) != 2 or _WHOLE.fullmatch(fields[1]) is None:
             return ""
         if word in ("xor", "xorl", "xorq") and fields[0] == fields[1]:
             value = "0"

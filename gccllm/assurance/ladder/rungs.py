@@ -21,6 +21,7 @@ from gccllm.assurance.ladder.region import examine_region
 from gccllm.assurance.ladder.rewritten import Rewritten, rewritten
 from gccllm.assurance.ladder.words import Combination, Function, skipped
 from gccllm.assurance.levels import Assurance, Examination, Standing
+from gccllm.assurance.unreachable import Unreachable
 from gccllm.harness.compare import Harness
 from gccllm.program import Build, Program
 from gccllm.proposers.base import CompileSpec
@@ -58,6 +59,8 @@ class ProgramRungs:
         self._seed = 0
         self._reached: dict[tuple[str, Function], Coverage] = {}
         """by side and function, all counts together"""
+        self._ways: dict[tuple[str, str], Unreachable] = {}
+        """by unit and text"""
         self._rewritten: dict[tuple[Function, str], Rewritten | None] = {}
         self._bases: dict[str, Unit] = {}
 
@@ -129,8 +132,25 @@ class ProgramRungs:
         for unit, name in what.functions:
             texts = (self._place.program.units[unit].assembly, what.texts[unit])
             candidate = [theirs[unit, x] for x in (name, *helpers[unit])]
-            made[unit, name] = account(texts, ours[unit, name], candidate)
+            missed = any(x.unreached for x in (ours[unit, name], *candidate))
+            ways = self._unreachable(what, unit) if missed else None
+            made[unit, name] = account(texts, ours[unit, name], candidate, ways)
         return made
+
+    def _unreachable(self, what: Combination, unit: str) -> tuple[Unreachable, Unreachable]:
+        """What no call can enter, of gcc's unit and of the rewritten one."""
+        place = self._place
+        made = []
+        for text, build, trusted in (
+            (place.program.units[unit].assembly, place.baseline, True),
+            (what.texts[unit], what.build, False),
+        ):
+            key = unit, text
+            if key not in self._ways:
+                code = self._code(build, unit)
+                self._ways[key] = Unreachable(parse(text), code, trusted=trusted)
+            made.append(self._ways[key])
+        return made[0], made[1]
 
     def _helpers(self, what: Combination, unit: str) -> list[str]:
         """Functions that came along with the replaced ones."""
