@@ -65,15 +65,17 @@ def hull(one: Range, other: Range) -> Range:
 
 
 def widened(before: Range, now: Range) -> Range:
-    """``now``, with each bound given up that is further out than ``before``."""
+    """``now``, with each bound given up that is further out than ``before``, unless another one
+    says it."""
     top = whole(now.bits)
-    return Range(
+    given_up = Range(
         now.bits,
         now.low if now.low >= before.low else top.low,
         now.high if now.high <= before.high else top.high,
         now.least if now.least >= before.least else top.least,
         now.most if now.most <= before.most else top.most,
     )
+    return both(top, given_up)
 
 
 def total(one: Range, other: Range) -> Range:

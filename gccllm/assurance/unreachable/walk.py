@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
+from heapq import heappop, heappush
 
 from iced_x86 import FlowControl
 
@@ -32,7 +33,7 @@ KEPT = frozenset("rbx rbp r12 r13 r14 r15".split())
 RESERVED = NEVER_RETURN - {"err", "errx", "pthread_exit"}
 """a program may not have functions of its own by these names (C17, section 7.1.3)"""
 MOST_VISITS = 3
-"""of a place before bounds that still move are given up"""
+"""of a place by each way before bounds that still move are given up"""
 MOST_STEPS = 50_000
 _JUMPS = (FlowControl.CONDITIONAL_BRANCH, FlowControl.UNCONDITIONAL_BRANCH)
 _OTHERS = (
@@ -113,18 +114,20 @@ def _entered(graph: LineCode, entries: set[int]) -> set[int]:
     for _ in range(MOST_STEPS):
         if not queue:
             return seen
-        node = queue.pop()
+        node = heappop(queue)
         for target, after in _followed_by(graph, node, known[node]):
             seen.add(target)
             both = after
             if target in meetings:
                 visits[target] += 1
                 before = known.get(target)
-                both = joined(before, after, widen=visits[target] > MOST_VISITS)
+                widen = visits[target] > MOST_VISITS * len(graph.predecessors[target])
+                both = joined(before, after, widen=widen)
                 if both == before:
                     continue
             known[target] = both
-            queue.append(target)
+            if target not in queue:
+                heappush(queue, target)
     return set(range(len(graph.ops)))
 
 
