@@ -117,6 +117,16 @@ PLANTED: list[tuple[Kind, str, str]] = [
     (Kind.UNINITIALISED_READ, LEAF, "leal (%rdi,%rsi), %eax; addl %r11d, %eax; ret"),
     (Kind.UNINITIALISED_READ, LEAF, "leal (%rdi,%rbx), %eax; ret"),
     (Kind.UNINITIALISED_READ, FLOATS, "addss %xmm9, %xmm0; ret"),
+    *((Kind.UNINITIALISED_READ, FLOATS, f"{body}; movaps %xmm9, %xmm0; ret") for body in (
+        "punpcklwd %xmm0, %xmm9; psrad $15, %xmm9",
+        "punpcklwd %xmm0, %xmm9; pslld $16, %xmm9",
+        "punpcklwd %xmm0, %xmm9; psrlq $16, %xmm9",
+        "punpcklwd %xmm0, %xmm9; psrad $16, %xmm0",
+        "punpcklwd %xmm9, %xmm0; psrad $16, %xmm0",
+        "punpckhwd %xmm9, %xmm9; psrad $16, %xmm9",
+        "punpcklwd %xmm0, %xmm9; movaps %xmm9, %xmm0; psrad $16, %xmm9",
+        "punpcklwd %xmm0, %xmm9; psrad %xmm0, %xmm9",
+    )),
     (Kind.UNINITIALISED_READ, LEAF, "movq %rdx, -8(%rsp); movl -8(%rsp), %eax; addl %edi, %eax; "
      "ret"),
     (Kind.CLOBBERED_READ, CALLS, "subq $8, %rsp; movl %edi, %ecx; call ext@PLT; "
@@ -192,6 +202,11 @@ def test_most_kinds_are_planted_twice() -> None:
 
 
 HONEST = [
+    *((FLOATS, f"{body}; movaps %xmm9, %xmm0; ret") for body in (
+        "punpcklwd %xmm0, %xmm9; psrad $16, %xmm9",
+        "punpckhbw %xmm0, %xmm9; psrlw $8, %xmm9",
+        "punpckldq %xmm0, %xmm9; psrlq $40, %xmm9",
+    )),
     (LEAF, "movl %edi, %eax; addl %esi, %eax; ret"),
     (LEAF, "pushq %rbx; movl %edi, %ebx; leal (%rbx,%rsi), %eax; popq %rbx; ret"),
     (LEAF, "movq %rbx, -8(%rsp); movl %edi, %ebx; leal (%rbx,%rsi), %eax; movq -8(%rsp), %rbx; "

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cached_property
 
 from iced_x86 import MemorySizeExt, Register
 
 from gccllm.asm.code import FunctionCode, ObjectCode, Op
+from gccllm.assurance.abi.halves import shifted_out
 from gccllm.assurance.abi.steps import Step, step_of
 from gccllm.assurance.abi.values import Place
 
@@ -56,8 +58,17 @@ class Subject:
 
     def step(self, op: Op) -> Step:
         if op.place not in self._steps:
-            self._steps[op.place] = step_of(op)
+            step = step_of(op)
+            behind = self._by_place.get((op.section, op.address + op.instruction.len))
+            vain = shifted_out(op, behind)
+            if vain:
+                step = replace(step, reads=tuple(x for x in step.reads if x[0] != vain))
+            self._steps[op.place] = step
         return self._steps[op.place]
+
+    @cached_property
+    def _by_place(self) -> dict[tuple[int, int], Op]:
+        return {op.place: op for op in self._ops}
 
     def clobbers(self, callee: str) -> frozenset[str]:
         if callee not in self._clobbers:

@@ -6,15 +6,16 @@ in the code; so is a table of recorded inputs in a candidate that has learned th
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from pathlib import Path
 
-from iced_x86 import Instruction, Mnemonic, OpKind
+from iced_x86 import Decoder, Instruction, Mnemonic, OpKind
 
-from gccllm.asm.code import functions_of
 from gccllm.asm.effects import IMMEDIATES
-from gccllm.asm.elf import ElfError
+from gccllm.asm.elf import ElfError, read_elf
 
 __all__ = ["mine", "one_sided"]
 
@@ -27,7 +28,7 @@ _TELLING = frozenset(
 
 
 def mine(objects: Iterable[Path]) -> tuple[int, ...]:
-    """The constants of the objects' functions, those of comparisons first, then by frequency.
+    """The constants of the objects' code, those of comparisons first, then by frequency.
 
     Signed values; an object that can't be decoded gives none.
     """
@@ -52,14 +53,32 @@ def _counted(objects: Iterable[Path]) -> tuple[Counter[int], Counter[int]]:
     others: Counter[int] = Counter()
     for path in objects:
         try:
-            functions = functions_of(path).functions
+            state = path.stat()
+            found = _of_object(path, state.st_mtime_ns, state.st_size)
         except (ElfError, OSError):
             continue
-        for function in functions.values():
-            for op in function.ops.values():
-                if op.relocation is None:
-                    into = telling if op.instruction.mnemonic in _TELLING else others
-                    into.update(_immediates(op.instruction))
+        telling.update(found[0])
+        others.update(found[1])
+    return telling, others
+
+
+@lru_cache(maxsize=1024)
+def _of_object(path: Path, changed: int, size: int) -> tuple[Counter[int], Counter[int]]:
+    """Of one object, as it was when it was ``changed`` last: most of a program's stay the same.
+    Raises ElfError, OSError."""
+    del changed, size
+    telling: Counter[int] = Counter()
+    others: Counter[int] = Counter()
+    elf = read_elf(path)
+    for index, section in enumerate(elf.sections):
+        if not section.executable:
+            continue
+        relocated = sorted(x.offset for x in elf.relocations.get(index, ()))
+        for instruction in Decoder(64, section.content):
+            at = bisect_left(relocated, instruction.ip)
+            if at == len(relocated) or relocated[at] >= instruction.next_ip:
+                into = telling if instruction.mnemonic in _TELLING else others
+                into.update(_immediates(instruction))
     return telling, others
 
 

@@ -73,7 +73,8 @@ def fuzz(
     expired: Callable[[], bool] = lambda: False,
     compared: Callable[[Trial], None] = lambda trial: None,
 ) -> Examination:
-    """Compare the programs on up to ``inputs`` mutants, for up to ``seconds``.
+    """Compare the programs on up to ``inputs`` mutants, for up to ``seconds``, reading their code
+    beforehand aside.
 
     Refuted: with the smallest input found. Passed: with how many inputs of which kinds. Unknown:
     nothing could be compared, or the candidate is faster on what was recorded only. The mutants
@@ -84,10 +85,10 @@ def fuzz(
     ``applicable`` is False where the program has no inputs to be mutated, or gives one answer to
     them all. Raises SandboxError and SandboxUnavailable, OSError for an input that can't be read.
     """
-    began = time.monotonic()
-    until = began + (1 - SPEED_SHARE) * seconds
     mined = mine(sorted({*baseline.objects.values(), *candidate.objects.values()}))
     apart = one_sided(sorted(baseline.objects.values()), sorted(candidate.objects.values()))
+    began = time.monotonic()
+    until = began + (1 - SPEED_SHARE) * seconds
     tally = _Tally()
     programs = {BASELINE: baseline.executable, CANDIDATE: candidate.executable}
     programs |= dict(witnesses or {})
