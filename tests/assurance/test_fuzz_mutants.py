@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import re
+import subprocess
 from collections import Counter
 from collections.abc import Sequence
 from itertools import islice
@@ -14,7 +15,7 @@ import pytest
 from gccllm.assurance.fuzz.arguments import ArgumentPool
 from gccllm.assurance.fuzz.binary import is_binary
 from gccllm.assurance.fuzz.blind import BYTES, LINES, NUMBERS, TOKENS, WORDS, spliced
-from gccllm.assurance.fuzz.constants import mine, one_sided
+from gccllm.assurance.fuzz.constants import mine, one_sided, spelled_options
 from gccllm.assurance.fuzz.inputs import Seedling, seedlings
 from gccllm.assurance.fuzz.numbers import Numbers
 from gccllm.assurance.fuzz.shape import Count, Counted, counts_of, resized
@@ -178,6 +179,39 @@ def test_binary_files_get_edges_and_stretches() -> None:
     assert is_binary(noise)
     assert not is_binary(b"text \t\n")
     assert not is_binary(b"")
+
+
+USAGE = """
+const char *usage = "usage: tool [-vq] [--level=N] file-name\\n  -v --verbose  a 2nd gives more\\n";
+int level(int argc) { return argc == 774411 ? 5 : argc & 0x1234; }
+"""
+
+
+def test_options_and_constants_are_found_in_objects(tmp_path: Path) -> None:
+    made = tmp_path / "x.o"
+    argv = ["gcc", "-O2", "-c", "-x", "c", "-", "-o", str(made)]
+    subprocess.run(argv, input=USAGE.encode(), check=True)
+    assert spelled_options([made]) == ("--level", "-v", "--verbose")
+    assert {774411, 0x1234} <= set(mine([made]))
+    assert one_sided([made], [made]) == ()
+    assert 774411 in one_sided([made], [])
+    (tmp_path / "none.o").write_bytes(b"rubbish")
+    assert mine([tmp_path / "none.o", tmp_path / "missing.o"]) == ()
+    changed = USAGE.replace("774411", "774412").encode()
+    subprocess.run(argv, input=changed, check=True)
+    assert 774412 in mine([made])
+
+
+def test_options_that_the_program_names_are_tried() -> None:
+    one = Seedling(0, "one", b"", ("-9",), {}, ())
+    pool = ArgumentPool([one], (), ("-v", "--verbose"))
+    rng, numbers = random.Random(4), Numbers((), ())
+    found = {x[0] for x in (pool.other(one, numbers, rng) for _ in range(600)) if x is not None}
+    assert {("-v", "-9"), ("-vvvv", "-9"), ("--verbose", "-9"), ("-vv",)} <= found
+    bare = Seedling(0, "one", b"", ("nine",), {}, ())
+    none = ArgumentPool([bare], (), ("-v", "--verbose"))
+    made = [none.other(bare, numbers, rng) for _ in range(300)]
+    assert not any("-v" in x[0] or "--verbose" in x[0] for x in made if x is not None)
 
 
 def test_arguments_keep_names_and_stay_in_the_folder() -> None:

@@ -38,20 +38,28 @@ class ArgumentPool:
     """What the recorded command lines hold, and new ones made of it.
 
     ``letters`` are constants of the programs; those that are letters or digits are tried as
-    options of one letter.
+    options of one letter. ``spelled`` are options that stand in the programs' texts. Neither is
+    tried where no recording has an option.
     """
 
-    def __init__(self, cases: Sequence[Seedling], letters: Sequence[int] = ()) -> None:
+    def __init__(
+        self,
+        cases: Sequence[Seedling],
+        letters: Sequence[int] = (),
+        spelled: Sequence[str] = (),
+    ) -> None:
         self._cases = cases
         self._recorded = {arg for case in cases for arg in case.args}
         every = (arg for case in cases for arg in case.args if arg.startswith("-"))
         self._options = sorted(dict.fromkeys(every))
         found = dict.fromkeys(chr(x) for x in letters if x in _LETTERS and chr(x).isalnum())
         self._letters = list(found)[:MOST_LETTERS] if self._options else []
+        self._spelled = list(spelled) if self._options else []
         self._ways: tuple[Callable[[_Args, _Context], tuple[_Args, str] | None], ...] = (
             *(self._number, self._number, self._number, self._text),
             *(self._drop, self._double, self._swap, self._other_name),
             *(self._option, self._option, self._letter, self._other_line),
+            *(self._known, self._known) * bool(self._spelled),
         )
 
     def other(
@@ -154,6 +162,18 @@ class ArgumentPool:
         option = f"-{of.rng.choice(self._letters)}"
         places = [i for i, x in enumerate(args) if re.fullmatch(r"-\w", x)]
         if places and of.rng.random() < 0.5:
+            index = of.rng.choice(places)
+            return _with(args, index, option), f"argument {index + 1}: to {option}"
+        return (option, *args), f"with the option {option}"
+
+    def _known(self, args: _Args, of: _Context) -> tuple[_Args, str] | None:
+        """An option that the program's texts name; one of a letter may say so several times."""
+        option = of.rng.choice(self._spelled)
+        times = of.rng.choice((1, 1, 1, 2, 4))
+        if not option.startswith("--"):
+            option = f"-{option[1:] * times}"
+        places = [i for i, x in enumerate(args) if x.startswith("-")]
+        if places and of.rng.random() < 0.3:
             index = of.rng.choice(places)
             return _with(args, index, option), f"argument {index + 1}: to {option}"
         return (option, *args), f"with the option {option}"

@@ -1,4 +1,4 @@
-"""Numbers that the compared programs themselves look for: their code's immediate operands.
+"""What the compared programs themselves look for: their code's immediate operands, and options.
 
 A branch that no recording takes is guarded by a comparison, and the constant of the comparison is
 in the code; so is a table of recorded inputs in a candidate that has learned the answers.
@@ -6,6 +6,7 @@ in the code; so is a table of recorded inputs in a candidate that has learned th
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -17,10 +18,12 @@ from iced_x86 import Decoder, Instruction, Mnemonic, OpKind
 from gccllm.asm.effects import IMMEDIATES
 from gccllm.asm.elf import ElfError, read_elf
 
-__all__ = ["mine", "one_sided"]
+__all__ = ["mine", "one_sided", "spelled_options"]
 
 MOST_CONSTANTS = 256
 MOST_DIFFERING = 32
+MOST_OPTIONS = 100
+_OPTION = re.compile(rb"(?<![\w/.-])(?:-[A-Za-z]|--[a-z][a-z-]{1,24})(?![\w-])")
 _TELLING = frozenset(
     (Mnemonic.CMP, Mnemonic.TEST, Mnemonic.SUB, Mnemonic.ADD, Mnemonic.AND, Mnemonic.XOR)
 )
@@ -45,6 +48,22 @@ def one_sided(baseline: Iterable[Path], candidate: Iterable[Path]) -> tuple[int,
     for ours, theirs in zip(_counted(baseline), _counted(candidate), strict=True):
         found += sorted(ours.keys() ^ theirs.keys())
     return tuple(dict.fromkeys(found))[:MOST_DIFFERING]
+
+
+def spelled_options(objects: Iterable[Path]) -> tuple[str, ...]:
+    """Options that stand in the objects' texts, as usage messages and tables of options have them:
+    -v, --verbose. In the order in which they are found; none of an object that can't be read."""
+    found: dict[str, None] = {}
+    for path in objects:
+        try:
+            sections = read_elf(path).sections
+        except (ElfError, OSError):
+            continue
+        for section in sections:
+            if section.name.startswith(".rodata"):
+                texts = _OPTION.findall(section.content)
+                found.update(dict.fromkeys(x.decode("ascii") for x in texts))
+    return tuple(found)[:MOST_OPTIONS]
 
 
 def _counted(objects: Iterable[Path]) -> tuple[Counter[int], Counter[int]]:

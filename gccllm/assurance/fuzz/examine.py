@@ -17,7 +17,7 @@ from itertools import islice
 from pathlib import Path
 
 from gccllm.assurance.fuzz.behaviour import describe, same
-from gccllm.assurance.fuzz.constants import mine, one_sided
+from gccllm.assurance.fuzz.constants import mine, one_sided, spelled_options
 from gccllm.assurance.fuzz.contest import (
     BASELINE,
     CANDIDATE,
@@ -87,6 +87,7 @@ def fuzz(
     """
     mined = mine(sorted({*baseline.objects.values(), *candidate.objects.values()}))
     apart = one_sided(sorted(baseline.objects.values()), sorted(candidate.objects.values()))
+    spelled = spelled_options(sorted(baseline.objects.values()))
     began = time.monotonic()
     until = began + (1 - SPEED_SHARE) * seconds
     tally = _Tally()
@@ -108,7 +109,7 @@ def fuzz(
     runs = [known[x.number] for x in from_cases]
     limits, patient = _limits(runs)
     at_once = _at_once(runs, seconds)
-    stream = islice(mutants(from_cases, mined, seed, apart), inputs)
+    stream = islice(mutants(from_cases, mined, seed, apart, spelled), inputs)
     with tempfile.TemporaryDirectory(prefix="gccllm-fuzz-") as name:
         where = Contest(sandbox, programs, recording.cases, patient, limits, core, Path(name))
         with sandbox.open(programs, given, limits=limits, core=core) as session:

@@ -52,11 +52,13 @@ def mutants(
     mined: Sequence[int],
     seed: int,
     differing: Sequence[int] = (),
+    spelled: Sequence[str] = (),
 ) -> Iterator[Mutant]:
     """Mutants without end and without repetitions (while there are new ones to be found). ``mined``
     are constants of the programs, ``differing`` those that only one of them has: these are tried
-    first, in the place of the first numbers."""
-    source = _Source(from_cases, mined, seed, differing)
+    first, in the place of the first numbers. ``spelled`` are options that the programs' texts
+    name."""
+    source = _Source(from_cases, mined, seed, differing, spelled)
     apart = {x.number for x in from_cases if x.names}
 
     def key(mutant: Mutant) -> int:
@@ -89,6 +91,7 @@ class _Source:
         mined: Sequence[int],
         seed: int,
         differing: Sequence[int],
+        spelled: Sequence[str],
     ) -> None:
         self._rng = random.Random(seed)
         self._cases = from_cases
@@ -99,7 +102,7 @@ class _Source:
                 tokens = self._text(case, part).tokens[:MOST_RECORDED]
                 recorded += [x for x in map(number_of, tokens) if x is not None]
         self._numbers = Numbers(mined, recorded[:MOST_RECORDED], differing)
-        self._pool = ArgumentPool(from_cases, (*differing, *mined))
+        self._pool = ArgumentPool(from_cases, (*differing, *mined), spelled)
 
     def with_constants(self, constants: Sequence[int]) -> Iterator[Mutant]:
         """Each constant, and its neighbours, in the place of each of the first numbers of the

@@ -12,13 +12,14 @@ __all__ = ["LEAST_SECONDS", "Shares"]
 LEAST_SECONDS = 1.0
 """with less left, a rung is not begun"""
 _SHARES: Mapping[str, tuple[float, float]] = {
-    "fuzz": (0.07, 5.0),
-    "coverage": (0.05, 4.0),
-    "region": (0.02, 2.0),
-    "differential": (0.10, 8.0),
-    "proof": (0.08, 6.0),
+    "fuzz": (0.07, 20.0),
+    "coverage": (0.05, 15.0),
+    "region": (0.02, 6.0),
+    "differential": (0.10, 30.0),
+    "proof": (0.08, 20.0),
 }
-"""rung → (share of the link's budget, most seconds)"""
+"""rung → (share of the link's budget, most seconds). The limits are for long searches, whose
+combinations have many functions, which share this time."""
 _NEEDED: Mapping[Assurance, tuple[str, ...]] = {
     Assurance.TESTS: (),
     Assurance.FUZZED: ("fuzz", "coverage", "region", "differential"),
