@@ -14,6 +14,7 @@ from gccllm.asm.region_text import render, replace
 from gccllm.asm.unit import Unit, parse
 from gccllm.assurance.coverage import Block, Coverage
 from gccllm.assurance.ladder.accounts import Account, account, blocks_of
+from gccllm.assurance.ladder.helpers import Helpers
 from gccllm.assurance.ladder.region import examine_region
 from gccllm.assurance.ladder.replay import agrees
 from gccllm.assurance.ladder.rewritten import Rewritten, rewritten
@@ -280,13 +281,33 @@ def test_blocks_that_nothing_can_enter_are_not_held_against_either(tmp_path: Pat
     assert (gcc["unreachable"], gcc["never"]) == (3, 0)
 
 
-def test_with_helpers_nothing_of_the_candidate_is_beyond_reach(tmp_path: Path) -> None:
-    helper = "\t.type\tg, @function\ng:\n\taddq\t$16, (%rsp)\n\tret\n\t.size\tg, .-g\n"
-    text = CHECKED + helper
-    both = (ways(TWO, tmp_path, trusted=True), ways(text, tmp_path, trusted=False))
-    helpers = Coverage("u", "g", 1, 1, ())
-    found = account((TWO, text), coverage(TWO), [coverage(text, 2, 3, 4), helpers], both)
-    assert len(found.candidate.gaps) == 3
+def helper(name: str, *body: str) -> str:
+    lines = "".join(f"\t{x}\n" for x in body)
+    return f"\t.type\t{name}, @function\n{name}:\n{lines}\t.size\t{name}, .-{name}\n"
+
+
+def test_helpers_count_with_the_functions_that_can_come_to_them() -> None:
+    calling = TWO.replace("\tmovl\t$1, %eax\n", "\tcall\tone\n")
+    other = helper("g", "jmp\ttwo")
+    chain = helper("one", "call\tthree", "ret") + helper("two", "ret") + helper("three", "ret")
+    own = frozenset("fg")
+
+    def of(text: str, name: str) -> tuple[str, ...]:
+        return Helpers(parse(text), own).of(name)
+
+    text = calling + other + chain
+    assert Helpers(parse(text), own).names == ("one", "two", "three")
+    assert of(text, "f") == ("one", "three")
+    assert of(text, "g") == ("two",)
+    falling = text.replace("call\tthree\n\tret", "call\tthree")
+    assert of(falling, "f") == ("one", "two", "three"), "it goes on into the next one"
+    inner = text.replace("two:\n", "two:\n.Linner:\n").replace("call\tone", "call\t.Linner")
+    assert of(inner, "f") == ("two",)
+    table = text + "\t.section\t.rodata\ntable:\n\t.quad\ttwo\n"
+    assert of(table, "f") == ("one", "two", "three"), "data names it, and anyone may look there"
+    alias = text.replace("call\tone", "call\tanother") + "\t.set\tanother, two\n"
+    assert "two" in of(alias, "f")
+    assert of(text.replace("call\tone", "call\tg+4"), "f") == ("one", "two", "three")
 
 
 def test_a_jump_alone_is_no_block() -> None:

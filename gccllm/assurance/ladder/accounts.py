@@ -132,11 +132,10 @@ def account(
     texts: tuple[str, str],
     baseline: Coverage,
     candidate: Sequence[Coverage],
-    unreachable: tuple[Unreachable, Unreachable] | None = None,
+    unreachable: tuple[Unreachable | None, Unreachable | None] = (None, None),
 ) -> Account:
     """``texts``: gcc's unit and the rewritten one. ``candidate``: the function itself first, then
-    the helpers that came along with it. ``unreachable``: of both units; helpers may do what hides
-    a way in, so that nothing of the candidate's is taken for unreachable where there are any."""
+    the helpers that came along with it. ``unreachable``: of both units, where that may be asked."""
     known = [baseline, *candidate]
     unknown = next((x.unknown for x in known if x.unknown), "")
     if unknown or not candidate:
@@ -149,18 +148,20 @@ def account(
     left_theirs = _ending_otherwise(different[0], different[1], texts[0])
     ends = {x.end for x in blocks}
     left_ours = [x for x in different[1] if not x.end or x.end not in ends]
-    none = frozenset[int]()
     sides = []
-    for covers, gaps, before, left, lines in (
-        ([baseline], ours, different[1], left_ours, unreachable and unreachable[0].lines),
-        (candidate, theirs, different[0], left_theirs, unreachable and unreachable[1].lines),
+    for covers, gaps, before, left, ways in (
+        ([baseline], ours, different[1], left_ours, unreachable[0]),
+        (candidate, theirs, different[0], left_theirs, unreachable[1]),
     ):
         counts = sum(x.blocks for x in covers), sum(x.reached for x in covers)
         same, ending = len(gaps) - len(before), len(before) - len(left)
-        dead = lines(covers[0].function) if lines and left and len(covers) == 1 else none
-        kept = tuple(x for x in left if not x.lines or not dead.issuperset(x.lines))
+        kept = tuple(x for x in left if ways is None or not _is_beyond_reach(x, ways))
         sides.append(Side(*counts, same, kept, ends=ending, unreachable=len(left) - len(kept)))
     return Account(sides[0], sides[1], candidate[0].reached > 0)
+
+
+def _is_beyond_reach(gap: Gap, ways: Unreachable) -> bool:
+    return bool(gap.lines) and ways.lines(gap.function).issuperset(gap.lines)
 
 
 def _matched(gaps: Sequence[Gap], others: Sequence[Gap]) -> list[Gap]:

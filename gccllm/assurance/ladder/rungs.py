@@ -17,6 +17,7 @@ from gccllm.assurance.differential.layout import Unsupported
 from gccllm.assurance.differential.source import checked_unit
 from gccllm.assurance.fuzz import fuzz
 from gccllm.assurance.ladder.accounts import Account, Gap, Side, account
+from gccllm.assurance.ladder.helpers import Helpers
 from gccllm.assurance.ladder.region import examine_region
 from gccllm.assurance.ladder.rewritten import Rewritten, rewritten
 from gccllm.assurance.ladder.words import Combination, Function, skipped
@@ -120,8 +121,10 @@ class ProgramRungs:
         wanted: dict[str, list[str]] = {}
         for unit, name in what.functions:
             wanted.setdefault(unit, []).append(name)
-        helpers = {unit: self._helpers(what, unit) for unit in wanted}
-        both = {unit: [*names, *helpers[unit]] for unit, names in wanted.items()}
+        helpers = {
+            unit: Helpers(parse(what.texts[unit]), self._base(unit).functions) for unit in wanted
+        }
+        both = {unit: [*names, *helpers[unit].names] for unit, names in wanted.items()}
         theirs = self._covered("candidate", what.texts, both, seconds / 2)
         ours = self._covered("gcc", {}, wanted, seconds / 2)
         self._trials.clear()
@@ -131,13 +134,18 @@ class ProgramRungs:
         made = {}
         for unit, name in what.functions:
             texts = (self._place.program.units[unit].assembly, what.texts[unit])
-            candidate = [theirs[unit, x] for x in (name, *helpers[unit])]
+            candidate = [theirs[unit, x] for x in (name, *helpers[unit].of(name))]
             missed = any(x.unreached for x in (ours[unit, name], *candidate))
-            ways = self._unreachable(what, unit) if missed else None
+            ways = self._unreachable(what, unit) if missed else (None, None)
+            if helpers[unit].names:
+                # Nobody watches how they return, and one may return elsewhere.
+                ways = ways[0], None
             made[unit, name] = account(texts, ours[unit, name], candidate, ways)
         return made
 
-    def _unreachable(self, what: Combination, unit: str) -> tuple[Unreachable, Unreachable]:
+    def _unreachable(
+        self, what: Combination, unit: str
+    ) -> tuple[Unreachable | None, Unreachable | None]:
         """What no call can enter, of gcc's unit and of the rewritten one."""
         place = self._place
         made = []
@@ -151,10 +159,6 @@ class ProgramRungs:
                 self._ways[key] = Unreachable(parse(text), code, trusted=trusted)
             made.append(self._ways[key])
         return made[0], made[1]
-
-    def _helpers(self, what: Combination, unit: str) -> list[str]:
-        """Functions that came along with the replaced ones."""
-        return [x for x in parse(what.texts[unit]).functions if x not in self._base(unit).functions]
 
     def _base(self, unit: str) -> Unit:
         if unit not in self._bases:
