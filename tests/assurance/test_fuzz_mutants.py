@@ -208,10 +208,14 @@ def test_options_that_the_program_names_are_tried() -> None:
     rng, numbers = random.Random(4), Numbers((), ())
     found = {x[0] for x in (pool.other(one, numbers, rng) for _ in range(600)) if x is not None}
     assert {("-v", "-9"), ("-vvvv", "-9"), ("--verbose", "-9"), ("-vv",)} <= found
+    other = Seedling(1, "two", b"xyz", ("-d",), {}, ())
+    made = [x.args for x in islice(mutants([one, other], (), 0, (), ("-v", "--verbose")), 20)]
+    assert {("-vvvv", "-9"), ("-vvvv", "-d"), ("-v", "-9"), ("--verbose", "-d")} <= set(made)
     bare = Seedling(0, "one", b"", ("nine",), {}, ())
+    assert not any("-vvvv" in x.args for x in islice(mutants([bare], (), 0, (), ("-v",)), 60))
     none = ArgumentPool([bare], (), ("-v", "--verbose"))
-    made = [none.other(bare, numbers, rng) for _ in range(300)]
-    assert not any("-v" in x[0] or "--verbose" in x[0] for x in made if x is not None)
+    others = [none.other(bare, numbers, rng) for _ in range(300)]
+    assert not any("-v" in x[0] or "--verbose" in x[0] for x in others if x is not None)
 
 
 def test_arguments_keep_names_and_stay_in_the_folder() -> None:

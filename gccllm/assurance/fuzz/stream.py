@@ -20,6 +20,10 @@ __all__ = ["mutants"]
 MOST_RECORDED = 4096
 MOST_STACKED = 3
 MOST_FIRST, MOST_PLACES, MOST_TURNS = 12, 2, 24
+MOST_LINES = 3
+"""command lines that options are put in front of"""
+OPTION_EVERY = 3
+"""mutants, while there are options left"""
 TWO_PARTS = 0.15
 """of the mutants of cases that have several parts differ in two of them"""
 STDIN, ARGUMENTS = "<stdin>", "<arguments>"
@@ -71,9 +75,11 @@ def mutants(
         if key(first) not in seen:
             seen.add(key(first))
             yield first
-    stale = 0
+    stale = turn = 0
+    options = source.with_options(spelled)
     while from_cases and stale < 10_000:
-        mutant = source.next()
+        turn += 1
+        mutant = (next(options, None) if turn % OPTION_EVERY == 0 else None) or source.next()
         if mutant is None or key(mutant) in seen or mutant.size > MOST_BYTES:
             stale += 1
             continue
@@ -115,6 +121,16 @@ class _Source:
         )
         for base, value in islice(pairs, MOST_TURNS):
             yield from self._with_constant(base, (value, value + 1, value - 1))
+
+    def with_options(self, spelled: Sequence[str]) -> Iterator[Mutant]:
+        """Each option in front of each kind of command line that has any; first those of one letter
+        said several times, as programs count how much they shall tell."""
+        lines = {x.args: x for x in reversed(self._cases) if any(y[:1] == "-" for y in x.args)}
+        repeated = [f"-{4 * x[1:]}" for x in spelled if not x.startswith("--")]
+        for option in (*repeated, *spelled):
+            for base in list(lines.values())[:MOST_LINES]:
+                how = f"{base.name}: with the option {option}"
+                yield Mutant(base.stdin, (option, *base.args), base.number, "argument", how)
 
     def _with_constant(self, base: Seedling, values: Sequence[int]) -> Iterator[Mutant]:
         start = Mutant(base.stdin, base.args, base.number, "number", "")
