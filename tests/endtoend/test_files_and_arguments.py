@@ -87,7 +87,7 @@ def test_what_no_recording_shows_is_refused(project: Project) -> None:
 
 def test_the_input_that_refutes_is_shown(project: Project) -> None:
     project.propose(project.unit(LOST_TAIL))
-    project.build(GCCLLM_BUDGET="60")
+    project.build()
     record = project.record()
     assert (record["outcome"], record["reason"]) == ("fallback", "not-assured"), record
     (fallen,) = [x for x in record["functions"] if x["function"] == "distance"]

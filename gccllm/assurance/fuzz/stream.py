@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from itertools import islice
+from itertools import cycle, islice
 
 from gccllm.assurance.fuzz import blind, structured
 from gccllm.assurance.fuzz.arguments import ArgumentPool
@@ -22,8 +22,6 @@ MOST_STACKED = 3
 MOST_FIRST, MOST_PLACES, MOST_TURNS = 12, 2, 24
 MOST_LINES = 3
 """command lines that options are put in front of"""
-OPTION_EVERY = 3
-"""mutants, while there are options left"""
 TWO_PARTS = 0.15
 """of the mutants of cases that have several parts differ in two of them"""
 STDIN, ARGUMENTS = "<stdin>", "<arguments>"
@@ -60,8 +58,8 @@ def mutants(
 ) -> Iterator[Mutant]:
     """Mutants without end and without repetitions (while there are new ones to be found). ``mined``
     are constants of the programs, ``differing`` those that only one of them has: these are tried
-    first, in the place of the first numbers. ``spelled`` are options that the programs' texts
-    name."""
+    in the place of the first numbers. ``spelled`` are options that the programs' texts name. Both
+    come early, but not alone: of a slow program few mutants are run."""
     source = _Source(from_cases, mined, seed, differing, spelled)
     apart = {x.number for x in from_cases if x.names}
 
@@ -71,15 +69,13 @@ def mutants(
         return hash((mutant.stdin, mutant.args, case, *sorted(mutant.files.items())))
 
     seen = {key(Mutant(x.stdin, x.args, x.number, "", "")) for x in from_cases}
-    for first in source.with_constants(differing):
-        if key(first) not in seen:
-            seen.add(key(first))
-            yield first
-    stale = turn = 0
-    options = source.with_options(spelled)
+    constants, options = source.with_constants(differing), source.with_options(spelled)
+    turns = cycle((constants, constants, options, None))
+    stale = 0
     while from_cases and stale < 10_000:
-        turn += 1
-        mutant = (next(options, None) if turn % OPTION_EVERY == 0 else None) or source.next()
+        turn = next(turns)
+        mutant = next(turn, None) if turn is not None else None
+        mutant = mutant or source.next()
         if mutant is None or key(mutant) in seen or mutant.size > MOST_BYTES:
             stale += 1
             continue
