@@ -11,7 +11,7 @@ from functools import cached_property
 from gccllm.asm.lines import Line, split_statement, symbols_of
 from gccllm.asm.objects import DataObject
 
-__all__ = ["Function", "Unit", "ignored_section", "reference_forms"]
+__all__ = ["Function", "Unit", "ignored_section", "is_branch", "reference_forms"]
 
 
 @dataclass(frozen=True)
@@ -112,6 +112,21 @@ class Unit:
         return {name: frozenset(forms) for name, forms in found.items()}
 
     @cached_property
+    def addressed(self) -> frozenset[str]:
+        """Symbols whose address is used for more than direct branches."""
+        found = {name for name, forms in self.references.items() if "data" in forms}
+        for index, kind in enumerate(self.kinds):
+            if kind is Line.INSTRUCTION:
+                head, operands = split_statement(self.lines[index])
+                if not is_branch(head, operands):
+                    found.update(name for name, _ in symbols_of(operands))
+        return frozenset(found)
+
+    @cached_property
+    def has_endbr(self) -> bool:
+        return any("endbr64" in x for x in self.lines)
+
+    @cached_property
     def known_symbols(self) -> frozenset[str]:
         """Every symbol, local labels aside, that the unit defines or its code and data name."""
         return frozenset(
@@ -141,6 +156,12 @@ class Unit:
 def ignored_section(name: str) -> bool:
     """Sections that the running program never looks at: debug information and notes."""
     return name.startswith((".debug", ".note", ".comment", ".eh_frame", ".zdebug", ".gnu.debug"))
+
+
+def is_branch(head: str, operands: str) -> bool:
+    """True for a direct jump or call, as :func:`gccllm.asm.lines.split_statement` has it."""
+    words = head.split()
+    return bool(words) and words[-1].startswith(("j", "call")) and "*" not in operands
 
 
 def reference_forms(line: str) -> Iterator[tuple[str, str]]:

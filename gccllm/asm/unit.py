@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
+from gccllm.asm.inline import placing_block
 from gccllm.asm.lines import (
     Line,
     SectionState,
@@ -60,9 +61,12 @@ class _Parser:
     def _scan(self) -> None:
         state = SectionState()
         in_app = False
+        harmless = -1
         for index, line in enumerate(self.lines):
             marker = line.strip() if "APP" in line else ""
-            in_app = in_app or marker == "#APP"
+            if marker == "#APP" and not in_app:
+                harmless = placing_block(self.lines, index) or -1
+            in_app = in_app or (marker == "#APP" and index > harmless)
             kind = Line.APP if in_app else classify(line)
             in_app = in_app and marker != "#NO_APP"
             self.kinds.append(kind)
