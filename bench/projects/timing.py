@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import os
 import random
+import resource
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from bench.projects.catalogue import Project
 
 __all__ = ["interleaved", "outputs"]
+
+MOST_SECONDS = 120
+"""CPU seconds of one run: a program that was built wrongly may never end"""
 
 
 def outputs(project: Project, program: Path, inputs: Path) -> list[tuple[int, bytes]]:
@@ -55,7 +60,7 @@ def _start(program: Path, args: tuple[str, ...], stdin: Path, stdout: int) -> in
     given = os.open(stdin, os.O_RDONLY)
     null = os.open(os.devnull, os.O_WRONLY)
     try:
-        return os.posix_spawn(
+        child = os.posix_spawn(
             str(program),
             [program.name, *args],
             {"LC_ALL": "C", "PATH": os.defpath},
@@ -65,6 +70,9 @@ def _start(program: Path, args: tuple[str, ...], stdin: Path, stdout: int) -> in
                 (os.POSIX_SPAWN_DUP2, null, 2),
             ],
         )
+        with suppress(ProcessLookupError):
+            resource.prlimit(child, resource.RLIMIT_CPU, (MOST_SECONDS, MOST_SECONDS))
+        return child
     finally:
         os.close(given)
         os.close(null)
