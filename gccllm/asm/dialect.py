@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 from gccllm.asm.lines import SectionState, label_of, rename, split_statement, strip_comment
 
-__all__ = ["canonical"]
+__all__ = ["canonical", "without_own_zeros"]
 
 _DROPPED = frozenset((".ident", ".file", ".loc", ".addrsig", ".addrsig_sym", ".cfi_sections"))
 _DROPPED_SECTION = re.compile(
@@ -24,6 +24,13 @@ _LCOMM = re.compile(r"\s*\.lcomm\s+([^,\s]+)\s*,\s*(\d+)(?:\s*,\s*(\d+))?$")
 _FILLED = re.compile(r"\s*\.zero\s+(\d{1,4})\s*,\s*(-?\w+)$")
 _SET = re.compile(r"\s*(?:\.(?:set|equ|equiv)\s+(\.L[^,\s]+)\s*,|(\.L[\w.$]+)\s*=)\s*(.+)$")
 _TARGET = re.compile(r"([A-Za-z_.$][\w.$]*)((?:\s*[-+]\s*\d+)*)$")
+_VISIBILITY = re.compile(r"\s*\.(?:hidden|internal|protected)\s+([\w.$]+)$")
+_DEFINITION = re.compile(r"\s*\.(?:comm|lcomm|set|equ|equiv)\s+([^,\s]+)\s*,")
+_REPEATED = re.compile(r"(\s*rep\w*);\s*(\w)")
+_TEXT = re.compile(r'(\s*)\.(ascii|asciz|string)\s+"((?:[^"\\]|\\.)*)"$')
+_CHARACTER = re.compile(r"\\[0-7]{1,3}|\\.|[^\\]")
+MOST_CHARACTERS = 256
+"""of a string, in one line"""
 _MARKER = re.compile(r"\s*#(?:NO_)?APP\b")
 
 
@@ -43,7 +50,37 @@ def canonical(text: str) -> str:
         out.append(rename(line, aliases) if aliases and ".L" in line else line)
     used = {token for line in out if label_of(line) is None for token in _end_labels(line)}
     kept = [x for x in out if not x.startswith(".Lfunc_end") or (label_of(x) or "") in used]
-    return "\n".join(kept) + "\n"
+    return "\n".join(_without_foreign_visibility(kept)) + "\n"
+
+
+def _without_foreign_visibility(lines: list[str]) -> Iterator[str]:
+    """clang says of each symbol how visible it is, also where another unit defines it and says so
+    itself."""
+    if not any(map(_VISIBILITY.match, lines)):
+        yield from lines
+        return
+    own = {label_of(x) for x in lines} | {x.group(1) for x in map(_DEFINITION.match, lines) if x}
+    for line in lines:
+        found = _VISIBILITY.match(line)
+        if found is None or found.group(1) in own:
+            yield line
+
+
+def without_own_zeros(text: str, baseline: str) -> str:
+    """Canonical ``text`` without zeroed variables that ``baseline`` does not have, such as the
+    parts of a structure that clang takes apart. No function that needs one could be spliced; it
+    then lacks a symbol, and the others are not held up by it."""
+    own = set(re.findall(r"^\s*\.comm\s+([^,\s]+)", baseline, re.MULTILINE))
+    zeros = re.compile(r"\s*\.(?:comm|local)\s+([^,\s]+)")
+    common = set(re.findall(r"^\s*\.comm\s+([^,\s]+)", text, re.MULTILINE)) - own
+    if not common:
+        return text
+
+    def goes(line: str) -> bool:
+        found = zeros.match(line)
+        return found is not None and found.group(1) in common
+
+    return "\n".join(x for x in text.split("\n") if not goes(x))
 
 
 def _end_labels(line: str) -> list[str]:
@@ -98,11 +135,25 @@ def _statement(line: str) -> Iterator[str]:
         yield f"\t.type\t{found.group(1)}, @{found.group(2)}"
     elif (found := _FILLED.match(line)) and int(found.group(1)) > 0:
         yield "\t.byte\t" + ",".join([found.group(2)] * int(found.group(1)))
+    elif found := _REPEATED.match(line):
+        yield f"{found.group(1)} {line[found.start(2) :]}"
+    elif len(line) > MOST_CHARACTERS and (found := _TEXT.match(line)):
+        yield from _in_pieces(*found.groups())
     elif found := _LCOMM.match(line):
         yield f"\t.local\t{found.group(1)}"
         yield f"\t.comm\t{found.group(1)},{found.group(2)},{found.group(3) or 1}"
     else:
         yield line
+
+
+def _in_pieces(blank: str, word: str, text: str) -> Iterator[str]:
+    """A long string in several lines, cut between its characters."""
+    characters = _CHARACTER.findall(text)
+    starts = range(0, len(characters), MOST_CHARACTERS)
+    for start in starts:
+        last = start == starts[-1]
+        piece = "".join(characters[start : start + MOST_CHARACTERS])
+        yield f'{blank}.{word if last else "ascii"}\t"{piece}"'
 
 
 def _aliases(lines: list[str]) -> dict[str, str]:

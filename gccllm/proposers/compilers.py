@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 
-from gccllm.asm.dialect import canonical
+from gccllm.asm.dialect import canonical, without_own_zeros
 from gccllm.asm.normalise import unit_key
 from gccllm.process import run
 from gccllm.proposers.base import CompileSpec, Task
@@ -121,9 +121,10 @@ class _Build:
         if not run(argv, timeout=self._seconds(), cwd=self._folder).ok:
             return None
         try:
-            return canonical(output.read_text(encoding="utf-8", errors="surrogateescape"))
+            text = canonical(output.read_text(encoding="utf-8", errors="surrogateescape"))
         except OSError:
             return None
+        return without_own_zeros(text, self._task.baseline)
 
     def _allows(self, feature: str) -> bool:
         return not feature or feature in self._task.isa.features
