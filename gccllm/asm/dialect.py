@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 from gccllm.asm.lines import SectionState, label_of, rename, split_statement, strip_comment
 
-__all__ = ["canonical", "without_own_zeros"]
+__all__ = ["as_donor", "canonical"]
 
 _DROPPED = frozenset((".ident", ".file", ".loc", ".addrsig", ".addrsig_sym", ".cfi_sections"))
 _DROPPED_SECTION = re.compile(
@@ -24,8 +24,9 @@ _LCOMM = re.compile(r"\s*\.lcomm\s+([^,\s]+)\s*,\s*(\d+)(?:\s*,\s*(\d+))?$")
 _FILLED = re.compile(r"\s*\.zero\s+(\d{1,4})\s*,\s*(-?\w+)$")
 _SET = re.compile(r"\s*(?:\.(?:set|equ|equiv)\s+(\.L[^,\s]+)\s*,|(\.L[\w.$]+)\s*=)\s*(.+)$")
 _TARGET = re.compile(r"([A-Za-z_.$][\w.$]*)((?:\s*[-+]\s*\d+)*)$")
-_VISIBILITY = re.compile(r"\s*\.(?:hidden|internal|protected)\s+([\w.$]+)$")
-_DEFINITION = re.compile(r"\s*\.(?:comm|lcomm|set|equ|equiv)\s+([^,\s]+)\s*,")
+_VISIBILITY = re.compile(r"\s*\.(?:hidden|internal|protected)\s")
+_COMMON = re.compile(r"\s*\.comm\s+([^,\s]+)\s*,\s*(\d+)")
+_LOCAL = re.compile(r"\s*\.local\s+(\S+)")
 _REPEATED = re.compile(r"(\s*rep\w*);\s*(\w)")
 _TEXT = re.compile(r'(\s*)\.(ascii|asciz|string)\s+"((?:[^"\\]|\\.)*)"$')
 _CHARACTER = re.compile(r"\\[0-7]{1,3}|\\.|[^\\]")
@@ -50,37 +51,27 @@ def canonical(text: str) -> str:
         out.append(rename(line, aliases) if aliases and ".L" in line else line)
     used = {token for line in out if label_of(line) is None for token in _end_labels(line)}
     kept = [x for x in out if not x.startswith(".Lfunc_end") or (label_of(x) or "") in used]
-    return "\n".join(_without_foreign_visibility(kept)) + "\n"
+    return "\n".join(kept) + "\n"
 
 
-def _without_foreign_visibility(lines: list[str]) -> Iterator[str]:
-    """clang says of each symbol how visible it is, also where another unit defines it and says so
-    itself."""
-    if not any(map(_VISIBILITY.match, lines)):
-        yield from lines
-        return
-    own = {label_of(x) for x in lines} | {x.group(1) for x in map(_DEFINITION.match, lines) if x}
-    for line in lines:
-        found = _VISIBILITY.match(line)
-        if found is None or found.group(1) in own:
-            yield line
+def as_donor(text: str, baseline: str) -> str:
+    """Canonical ``text`` without what functions that go into ``baseline`` have no use for.
 
+    How visible a symbol is says the baseline; clang says it of other units' symbols too, and has no
+    word for ``.internal``. Zeroed variables that the baseline does not have, or has in another size
+    (parts of a structure that clang takes apart, flags that it makes bytes of), can't be spliced in:
+    what needs one then lacks a symbol, and does not hold up the others.
+    """
+    lines = text.split("\n")
+    known = {x.group(1, 2) for x in map(_COMMON.match, baseline.split("\n")) if x}
+    sizes = {x.group(1, 2) for x in map(_COMMON.match, lines) if x}
+    gone = {name for name, _ in sizes - known}
 
-def without_own_zeros(text: str, baseline: str) -> str:
-    """Canonical ``text`` without zeroed variables that ``baseline`` does not have, such as the
-    parts of a structure that clang takes apart. No function that needs one could be spliced; it
-    then lacks a symbol, and the others are not held up by it."""
-    own = set(re.findall(r"^\s*\.comm\s+([^,\s]+)", baseline, re.MULTILINE))
-    zeros = re.compile(r"\s*\.(?:comm|local)\s+([^,\s]+)")
-    common = set(re.findall(r"^\s*\.comm\s+([^,\s]+)", text, re.MULTILINE)) - own
-    if not common:
-        return text
+    def stays(line: str) -> bool:
+        found = _COMMON.match(line) or _LOCAL.match(line)
+        return _VISIBILITY.match(line) is None and (found is None or found.group(1) not in gone)
 
-    def goes(line: str) -> bool:
-        found = zeros.match(line)
-        return found is not None and found.group(1) in common
-
-    return "\n".join(x for x in text.split("\n") if not goes(x))
+    return "\n".join(filter(stays, lines))
 
 
 def _end_labels(line: str) -> list[str]:

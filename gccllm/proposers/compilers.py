@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 
-from gccllm.asm.dialect import canonical, without_own_zeros
+from gccllm.asm.dialect import as_donor, canonical
 from gccllm.asm.normalise import unit_key
 from gccllm.process import run
 from gccllm.proposers.base import CompileSpec, Task
@@ -124,7 +124,7 @@ class _Build:
             text = canonical(output.read_text(encoding="utf-8", errors="surrogateescape"))
         except OSError:
             return None
-        return without_own_zeros(text, self._task.baseline)
+        return as_donor(text, self._task.baseline)
 
     def _allows(self, feature: str) -> bool:
         return not feature or feature in self._task.isa.features
