@@ -59,7 +59,7 @@ def as_donor(text: str, baseline: str) -> str:
 
     How visible a symbol is says the baseline; clang says it of other units' symbols too, and has no
     word for ``.internal``. Zeroed variables that the baseline does not have, or has in another size
-    (parts of a structure that clang takes apart, flags that it makes bytes of), can't be spliced in:
+    (parts of a structure that clang takes apart, flags that it makes bytes of) can not be put in:
     what needs one then lacks a symbol, and does not hold up the others.
     """
     lines = text.split("\n")
