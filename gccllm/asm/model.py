@@ -74,6 +74,8 @@ class Unit:
     objects: Mapping[str, DataObject]
     owners: Mapping[str, str] = field(repr=False)
     """local label or cold symbol → the function that it lies in"""
+    label_tables: Mapping[str, str] = field(default_factory=dict)
+    """named table of a function's own labels → that function"""
 
     @property
     def text(self) -> str:
@@ -87,6 +89,10 @@ class Unit:
         """The directive that leads to the section in force behind line ``index``."""
         at = bisect_right(self._changes, index)
         return self.directives[self._changes[at - 1]] if at else "\t.text"
+
+    def tables_of(self, function: str) -> Iterator[DataObject]:
+        """The named tables of a function's labels."""
+        return (self.objects[name] for name, f in self.label_tables.items() if f == function)
 
     @cached_property
     def has_cfi(self) -> bool:

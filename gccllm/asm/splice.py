@@ -187,7 +187,8 @@ class _Splicer:
         if name in donor.objects:
             data = donor.objects[name]
             if name not in self.bound:
-                ours = bind_object(self.base, donor, data, self.foreign)
+                own_table = name in donor.label_tables
+                ours = None if own_table else bind_object(self.base, donor, data, self.foreign)
                 self.bound[name] = self._bring_object(data, name) if ours is None else ours
                 if ours is not None and data.alignment > self.base.objects[ours].alignment:
                     self.aligned[ours] = max(self.aligned.get(ours, 1), data.alignment)
@@ -395,7 +396,7 @@ class _Splicer:
         plain = [x for x in self.names if x not in self.beside]
         removed: dict[int, str] = {}
         for name in plain:
-            for index in base.functions[name].indices():
+            for index in (*base.functions[name].indices(), *_table_lines(base, name)):
                 removed[index] = name
         wanted = labels_wanted(base, removed)
         starts = {base.functions[n].start: n for n in plain}
@@ -423,6 +424,18 @@ class _Splicer:
             if index == last_of_first and blocks:
                 yield from blocks
                 yield base.directive_at(index)
+
+
+def _table_lines(unit: Unit, function: str) -> Iterator[int]:
+    """The lines that lay down, or describe, the named tables of a function's labels."""
+    for table in unit.tables_of(function):
+        describing = re.compile(rf"\s*\.(?:type|size)\s+{re.escape(table.name)}\s*,")
+        for index in table.lines:
+            word, operands = split_statement(unit.lines[index])
+            laid = unit.kinds[index] is Line.DIRECTIVE and data_bytes(word.strip(), operands) != ()
+            if laid or index == table.lines.start:
+                yield index
+        yield from (x for x, line in enumerate(unit.lines) if describing.match(line))
 
 
 def split_head(line: str) -> str:

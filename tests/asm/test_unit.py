@@ -76,7 +76,7 @@ def test_obstacles() -> None:
     assert functions["shift"].obstacles == ("inline-asm",)
     assert functions["jumps"].obstacles == ("setjmp",)
     assert functions["local"].obstacles == ("tls",)
-    assert functions["interpret"].obstacles == ("computed-goto",)
+    assert functions["interpret"].replaceable
     assert functions["original"].obstacles == ("alias",)
     assert functions["plain"].replaceable
 
