@@ -82,6 +82,8 @@ class Built:
     suite: bool
     told: dict[str, object] = field(default_factory=dict)
     effort: Effort | None = None
+    elsewhere: str = ""
+    """the processor without this machine's newer instructions, emulated, that it was right on"""
 
 
 def shell(script: str, folder: Path, environment: Mapping[str, str], seconds: float) -> Completed:

@@ -59,6 +59,7 @@ def _built(fields: Mapping[str, object]) -> Built:
         fields["suite"] is True,
         told if isinstance(told := fields.get("told"), dict) else {},
         Effort(**effort) if isinstance(effort, dict) else None,
+        str(fields.get("elsewhere", "")),
     )
 
 

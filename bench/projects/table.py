@@ -82,6 +82,7 @@ def _efforts(measured: Mapping[str, Record]) -> Iterator[str]:
         for variant in (x for x in VARIANTS if x in one.built):
             made = one.built[variant]
             tests = f"{'pass' if made.suite else 'FAIL'}: {PROJECTS[name].suite_is}"
+            tests += f"; the same on {made.elsewhere}" if made.elsewhere else ""
             words = [name, variant, f"{made.seconds:.0f} s", tests, *_found(made)]
             yield f"| {' | '.join(words)} |"
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -124,6 +126,26 @@ def test_what_was_built_before_an_interrupt_is_kept(
     done = measure("zlib", project(), source, "1.0", plan(work, BASELINE))
     assert built == []
     assert len(done.times[BASELINE]) == 3
+
+
+@pytest.mark.skipif(shutil.which("qemu-x86_64") is None, reason="qemu-user is missing")
+@pytest.mark.parametrize("flags", ["-O3", "-O3 -mavx2 -DAVX"])
+def test_a_program_for_all_processors_is_run_on_an_old_one(
+    tmp_path: Path, source: Path, monkeypatch: pytest.MonkeyPatch, flags: str
+) -> None:
+    work, variant = tmp_path / "work", "gcc-llm dispatch"
+    new = '\n#ifdef AVX\n__asm__ volatile("vpxor %ymm0, %ymm0, %ymm0");\n#endif\n'
+    (source / "sum.c").write_text(SOURCE.replace("unsigned sum = 0;", f"unsigned sum = 0;{new}"))
+    plain = replace(building.VARIANTS[BASELINE], flags=flags, isa="dispatch")
+    variants = {**building.VARIANTS, variant: plain}
+    monkeypatch.setattr(building, "VARIANTS", variants)
+    done = measure("zlib", project(), source, "1.0", plan(work, BASELINE, variant))
+    if "AVX" in flags:
+        assert done.unbuilt == {variant: "gives other outputs on Conroe"}
+        assert variant not in done.times
+    else:
+        assert done.built[variant].elsewhere == "Conroe"
+        assert "; the same on Conroe" in lines(load_all(work))
 
 
 FAILS_NATIVE = f"case $CFLAGS in *native*) echo no such luck >&2; exit 1;; esac; {BUILD}"
