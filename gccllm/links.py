@@ -2,6 +2,7 @@
 
 A note is of use as long as the objects of the link are there and give, linked again, the very
 bytes. Those that gcc itself removes (of a command that compiles and links) are kept with it.
+Builds that copy or move what they have linked, as zstd's does, are followed by its digest.
 
     STORE/links/DIGEST/link.json   DIGEST: of the output's path
     STORE/links/DIGEST/N.o         a copy of an object that gcc removes
@@ -15,7 +16,8 @@ import os
 import re
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from contextlib import suppress
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from gccllm.paths import cache_dir
@@ -69,22 +71,47 @@ def note_link(output: Path, argv: Sequence[str], directory: Path) -> None:
             {x: os.environ[x] for x in _VARIABLES if x in os.environ},
             _sha256(output),
         )
-        part = folder / f".link.{os.getpid()}"
-        part.write_text(json.dumps(asdict(link)))
-        part.replace(folder / "link.json")
+        _write(folder, link)
     except (OSError, ValueError):
         return
 
 
 def find_link(output: Path) -> Link | None:
-    """How ``output`` was linked last, if that was noted."""
-    return _load(_folder(output) / "link.json")
+    """How ``output``, or the file that it was copied or moved from, was linked last, if that was
+    noted. What is found for a copy is noted for it too: the copy may change."""
+    own = _load(_folder(output) / "link.json")
+    try:
+        digest = _sha256(output)
+    except OSError:
+        return own
+    if own is not None and own.sha256 == digest:
+        return own
+    source = next((x for x in _all_links() if x.sha256 == digest), None)
+    if source is None:
+        return own
+    place = str(output.resolve())
+    copied = replace(source, output=place, argv=(*source.argv, "-o", place))
+    _write(_folder(output), copied)
+    return copied
 
 
 def find_links() -> list[Link]:
     """All that are noted and whose outputs are still there."""
-    noted = [_load(x) for x in sorted((cache_dir() / "links").glob("*/link.json"))]
-    return [x for x in noted if x is not None and Path(x.output).is_file()]
+    return [x for x in _all_links() if Path(x.output).is_file()]
+
+
+def _all_links() -> list[Link]:
+    noted = (_load(x) for x in sorted((cache_dir() / "links").glob("*/link.json")))
+    return [x for x in noted if x is not None]
+
+
+def _write(folder: Path, link: Link) -> None:
+    """What can't be written is not: the next build, or question, tries again."""
+    part = folder / f".link.{os.getpid()}"
+    with suppress(OSError):
+        folder.mkdir(parents=True, exist_ok=True)
+        part.write_text(json.dumps(asdict(link)))
+        part.replace(folder / "link.json")
 
 
 def _folder(output: Path) -> Path:

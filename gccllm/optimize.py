@@ -33,12 +33,15 @@ from gccllm.search import Conclusion, Found, Search, Seen
 from gccllm.search.records import function_records, stored_records
 from gccllm.settings import Settings
 from gccllm.store import Judgement, Rewrite, Store, UnitKey
+from gccllm.toolchain import CC_TIMEOUT
 from gccllm.types import HotFunction, Isa, Json, Outcome, Verdict
 
 __all__ = ["Optimized", "Optimizer"]
 
 OPTIMIZED = Outcome.OPTIMIZED.value
 """what is remembered of a search that found something"""
+FOR_RECOMPILING = 0.3
+"""of what is left of the budget, at most, to see that one unit still compiles to what it was"""
 MOST_FOR_THE_LADDER = 0.4
 """of the budget may be kept for it, where that is small"""
 
@@ -252,7 +255,8 @@ class Optimizer:
         for number, (unit, functions) in enumerate(hot.items()):
             scratch = self.scratch / f"propose-{number}"
             scratch.mkdir()
-            source, spec = recompile(self.program, unit, scratch, self.say)
+            seconds = max(CC_TIMEOUT, FOR_RECOMPILING * (self.deadline - time.monotonic()))
+            source, spec = recompile(self.program, unit, scratch, self.say, seconds)
             tasks.append(
                 Task(
                     unit=unit,

@@ -10,7 +10,7 @@ from pathlib import Path
 from gccllm.asm.normalise import same_code, unit_key
 from gccllm.program import Program
 from gccllm.proposers.base import CompileSpec
-from gccllm.toolchain import split_options
+from gccllm.toolchain import CC_TIMEOUT, split_options
 
 __all__ = ["recompile"]
 
@@ -19,10 +19,15 @@ SOURCE_LIMIT = 1 << 20
 
 
 def recompile(
-    program: Program, unit: str, scratch: Path, say: Callable[[str], None]
+    program: Program,
+    unit: str,
+    scratch: Path,
+    say: Callable[[str], None],
+    seconds: float = CC_TIMEOUT,
 ) -> tuple[str | None, CompileSpec | None]:
     """The C text and how to compile it again into ``scratch``, if that still gives this very
-    baseline; None for what no longer does. ``say`` is told why."""
+    baseline; None for what no longer does, or takes longer than ``seconds`` to compile. ``say`` is
+    told why."""
     frame = program.units[unit]
     path = Path(frame.directory) / frame.source
     try:
@@ -43,7 +48,10 @@ def recompile(
     for name in dict.fromkeys((Path(os.path.relpath(path, frame.directory)), path)):
         if not toolchain.preprocess(name, before, Path(frame.directory), preprocessed):
             return text, None
-        if not toolchain.emit(preprocessed, compiling, again).ok:
+        done = toolchain.emit(preprocessed, compiling, again, seconds=seconds)
+        if not done.ok:
+            why = done.error_line()
+            say(f"{unit}: {path} can't be compiled again: {why}; going without compilers")
             return text, None
         emitted = again.read_text(errors="surrogateescape")
         if unit_key(emitted) == unit_key(frame.assembly) or same_code(emitted, frame.assembly):

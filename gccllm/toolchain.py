@@ -22,6 +22,7 @@ from gccllm.types import Isa
 
 __all__ = [
     "AS_LIMITS",
+    "CC_TIMEOUT",
     "OPTIONS_WITH_VALUE",
     "CompilerIdentity",
     "SplitOptions",
@@ -34,7 +35,7 @@ __all__ = [
 
 # A nested .rept kept as busy for 14.7 s and .fill makes files of any size, hence the limits.
 AS_LIMITS = process.Limits(cpu_seconds=5, address_space=1 << 30, file_size=16 << 20)
-AS_TIMEOUT = 10.0
+AS_TIMEOUT, AS_TIMEOUT_A_BYTE = 10.0, 1e-5
 CC_TIMEOUT = 60.0
 
 OPTIONS_WITH_VALUE = frozenset(
@@ -178,10 +179,17 @@ class Toolchain:
         argv = [self.cc, "-E", *options, str(source), "-o", str(out)]
         return self._run(argv, cwd=directory, timeout=CC_TIMEOUT).ok
 
-    def emit(self, preprocessed: Path, options: Sequence[str], out: Path) -> process.Completed:
-        """``gcc -S`` of preprocessed C."""
+    def emit(
+        self,
+        preprocessed: Path,
+        options: Sequence[str],
+        out: Path,
+        *,
+        seconds: float = CC_TIMEOUT,
+    ) -> process.Completed:
+        """``gcc -S`` of preprocessed C, for ``seconds`` at most."""
         argv = [self.cc, "-S", "-w", *options, "-x", "cpp-output", str(preprocessed)]
-        return self._run([*argv, "-o", str(out)], timeout=CC_TIMEOUT)
+        return self._run([*argv, "-o", str(out)], timeout=seconds)
 
     def assemble(self, text: str, out: Path, options: Sequence[str] = ()) -> process.Completed:
         """Assembly → object, under limits; ``text`` must have passed the text gate if foreign."""
@@ -189,7 +197,7 @@ class Toolchain:
         return process.run(
             [self.assembler, "--64", *debug, *options, "-o", str(out), "-"],
             stdin=text.encode("utf-8", "surrogateescape"),
-            timeout=AS_TIMEOUT,
+            timeout=AS_TIMEOUT + AS_TIMEOUT_A_BYTE * len(text),
             limits=AS_LIMITS,
             env=self._environment,
         )

@@ -20,6 +20,7 @@ __all__ = [
     "CONTROL",
     "VARIANTS",
     "Built",
+    "Effort",
     "Unbuilt",
     "Variant",
     "build_variant",
@@ -62,16 +63,27 @@ VARIANTS: Mapping[str, Variant] = {
 }
 
 
+@dataclass(frozen=True)
+class Effort:
+    """How gcc-llm searches: seconds, and which proposers ("" for all that there are)."""
+
+    budget: float
+    proposers: str = ""
+
+
 @dataclass
 class Built:
     """The program of a variant; ``seconds`` all that it took to make (training and search
     included), ``suite`` whether the project's own tests pass with it. ``told`` is what gcc-llm's
-    record says."""
+    record says, after the ``effort`` that was made; both empty for other variants."""
 
     program: Path
     seconds: float
     suite: bool
     told: dict[str, object] = field(default_factory=dict)
+    effort: Effort | None = None
+    elsewhere: str = ""
+    """the processor without this machine's newer instructions, emulated, that it was right on"""
 
 
 def shell(script: str, folder: Path, environment: Mapping[str, str], seconds: float) -> Completed:
@@ -80,9 +92,9 @@ def shell(script: str, folder: Path, environment: Mapping[str, str], seconds: fl
 
 
 def build_variant(
-    project: Project, name: str, source: Path, inputs: Path, work: Path, budget: float
+    project: Project, name: str, source: Path, inputs: Path, work: Path, effort: Effort
 ) -> Built:
-    """Build it below ``work``. Raises Unbuilt."""
+    """Build it below ``work``, and run the project's own tests. Raises Unbuilt."""
     variant = VARIANTS[name]
     cc = _compiler(variant.cc)
     tree = work / re.sub(r"[^\w.]+", "-", name)
@@ -97,12 +109,13 @@ def build_variant(
     elif variant.kind == "bolt":
         _bolted(project, tree, environment)
     elif variant.kind == "gccllm":
-        told = _optimized(project, variant, tree, environment, work, budget)
+        told = _optimized(project, variant, tree, environment, work, effort)
     else:
         _must(shell(project.build, tree, environment, BUILD_SECONDS), "build")
     seconds = time.monotonic() - started
     suite = shell(project.suite, tree, environment, BUILD_SECONDS).ok
-    return Built(tree / project.program, seconds, suite, told)
+    made = effort if variant.kind == "gccllm" else None
+    return Built(tree / project.program, seconds, suite, told, made)
 
 
 def _compiler(name: str) -> str:
@@ -183,23 +196,22 @@ def _optimized(
     tree: Path,
     environment: dict[str, str],
     work: Path,
-    budget: float,
+    effort: Effort,
 ) -> dict[str, object]:
     """The search, and then the build that everybody has afterwards: it applies what was found."""
-    own = {
-        **environment,
-        "GCCLLM_STORE": str(work / f"store-{variant.isa}"),
-        "GCCLLM_ISA": variant.isa,
-    }
+    store = work / f"store-{variant.isa}"
+    shutil.rmtree(store, ignore_errors=True)
+    own = {**environment, "GCCLLM_STORE": str(store), "GCCLLM_ISA": variant.isa}
     report = tree / "gccllm-report.json"
     log = tree / "gccllm-optimize.log"
     command = [
         _compiler("gccllm"),
-        *("optimize", "-v", "--isa", variant.isa, "--budget", str(budget)),
+        *("optimize", "-v", "--isa", variant.isa, "--budget", str(effort.budget)),
+        *(("--proposers", effort.proposers) if effort.proposers else ()),
         *("--build", project.build, "--workload", project.workload, "--check", project.check),
         *("--tests", str(tree / "recording"), "--report", str(report), project.program),
     ]
-    done = run(command, timeout=budget + OPTIMIZE_SPARE_SECONDS, cwd=tree, env=own)
+    done = run(command, timeout=effort.budget + OPTIMIZE_SPARE_SECONDS, cwd=tree, env=own)
     log.write_bytes(done.stdout + done.stderr)
     if not report.exists():
         raise Unbuilt(f"gccllm optimize: {done.error_line()}")

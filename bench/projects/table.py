@@ -2,74 +2,53 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 from statistics import median
-from typing import Any
 
-from bench.projects.building import BASELINE, CONTROL, VARIANTS
+from bench.projects.building import BASELINE, CONTROL, VARIANTS, Built
 from bench.projects.catalogue import PROJECTS
+from bench.projects.record import Record
 from gccllm.judge.statistics import speedup
 
-__all__ = ["load", "table"]
-
-Measured = Mapping[str, Any]
-"""of one project: "times" by variant, "built" by variant ("seconds", "suite", "told"), "unbuilt" by
-variant with the reason, "rounds", "budget", "version" """
+__all__ = ["table"]
 
 
-def load(folder: Path) -> dict[str, Measured]:
-    """What was measured so far, by project, in the catalogue's order."""
-    found = {}
-    for name in PROJECTS:
-        path = folder / f"{name}.json"
-        if path.exists():
-            found[name] = json.loads(path.read_text())
-    return found
-
-
-def table(measured: Mapping[str, Measured]) -> Iterator[str]:
+def table(measured: Mapping[str, Record]) -> Iterator[str]:
     """The lines of the section."""
+    timed = {name: one for name, one in measured.items() if one.times.get(BASELINE)}
     others = [x for x in VARIANTS if x != BASELINE]
-    yield f"| project | {BASELINE}, s | {' | '.join(others)} |"
-    yield f"| --- | ---: | {' | '.join('---:' for _ in others)} |"
-    for name, one in measured.items():
-        base = one["times"][BASELINE]
-        cells = [_cell(one, x) for x in others]
-        yield f"| {name} {one['version']} | {median(base):.2f} | {' | '.join(cells)} |"
+    yield f"| project | rounds | {BASELINE}, s | {' | '.join(others)} |"
+    yield f"| --- | ---: | ---: | {' | '.join('---:' for _ in others)} |"
+    for name, one in timed.items():
+        base = one.times[BASELINE]
+        cells = [f"{name} {one.version}", str(len(base)), f"{median(base):.2f}"]
+        yield f"| {' | '.join([*cells, *(_cell(one, x) for x in others)])} |"
     yield ""
-    yield from _goals(measured)
+    yield from _goals(timed)
     yield ""
     yield from _efforts(measured)
-    reasons = {
-        (x, why) for one in measured.values() for x, why in one["unbuilt"].items() if x in VARIANTS
-    }
-    if reasons:
-        yield ""
-    for variant, why in sorted(reasons):
-        yield f"Not there: {variant}: {why}."
+    yield from _missing(measured)
 
 
-def _ratio(one: Measured, variant: str) -> float | None:
-    times = one["times"].get(variant)
-    return median(_ratios(one, variant)) if times else None
+def _ratio(one: Record, variant: str) -> float | None:
+    return median(_ratios(one, variant)) if one.times.get(variant) else None
 
 
-def _ratios(one: Measured, variant: str) -> list[float]:
-    pairs = zip(one["times"][BASELINE], one["times"][variant], strict=True)
+def _ratios(one: Record, variant: str) -> list[float]:
+    pairs = zip(one.times[BASELINE], one.times[variant], strict=True)
     return [a / b for a, b in pairs]
 
 
-def _cell(one: Measured, variant: str) -> str:
-    if variant not in one["times"]:
+def _cell(one: Record, variant: str) -> str:
+    if not one.times.get(variant):
         return "–"
     value = speedup(_ratios(one, variant))
-    tests = "" if one["built"].get(variant, {}).get("suite", True) else " tests fail"
+    made = one.built.get(variant)
+    tests = "" if made is None or made.suite else " tests fail"
     return f"{value.ratio:.2f} ({value.low:.2f}–{value.high:.2f}){tests}"
 
 
-def _goals(measured: Mapping[str, Measured]) -> Iterator[str]:
+def _goals(measured: Mapping[str, Record]) -> Iterator[str]:
     """Against gcc -O3 with the same instructions, and against the best other command line."""
     yield "| gcc-llm | slowest project | median project | median against the best other build |"
     yield "| --- | ---: | ---: | ---: |"
@@ -85,7 +64,7 @@ def _goals(measured: Mapping[str, Measured]) -> Iterator[str]:
             yield f"| {name} | {min(ratios):.2f} | {median(ratios):.2f} | {median(beside):.2f} |"
 
 
-def _others(one: Measured, *, wider: bool) -> Sequence[float]:
+def _others(one: Record, *, wider: bool) -> Sequence[float]:
     """Of builds that are no gcc-llm; those for this machine only where that is fair."""
     names = [
         x
@@ -95,23 +74,47 @@ def _others(one: Measured, *, wider: bool) -> Sequence[float]:
     return [x for x in (_ratio(one, name) for name in names) if x is not None]
 
 
-def _efforts(measured: Mapping[str, Measured]) -> Iterator[str]:
-    yield "| project | variant | made in | searched | accepted | assurance | own tests |"
-    yield "| --- | --- | ---: | ---: | --- | --- | --- |"
+def _efforts(measured: Mapping[str, Record]) -> Iterator[str]:
+    """What each build took, what the project's tests say to it, and what gcc-llm found."""
+    yield "| project | variant | made in | own tests | budget | searched | accepted | assurance |"
+    yield "| --- | --- | ---: | --- | ---: | ---: | --- | --- |"
     for name, one in measured.items():
-        for variant, built in one["built"].items():
-            told = built["told"]
-            if not told:
-                continue
-            share = told.get("considered")
-            accepted = [x["function"] for x in told["functions"] if x["assurance"]]
-            words = [
-                name,
-                variant,
-                f"{built['seconds']:.0f} s",
-                "" if share is None else f"{share:.0%}",
-                ", ".join(accepted) or f"nothing ({told['reason']})",
-                told["assurance"] or "–",
-                f"{'pass' if built['suite'] else 'FAIL'}: {PROJECTS[name].suite_is}",
-            ]
+        for variant in (x for x in VARIANTS if x in one.built):
+            made = one.built[variant]
+            tests = f"{'pass' if made.suite else 'FAIL'}: {PROJECTS[name].suite_is}"
+            tests += f"; the same on {made.elsewhere}" if made.elsewhere else ""
+            words = [name, variant, f"{made.seconds:.0f} s", tests, *_found(made)]
             yield f"| {' | '.join(words)} |"
+
+
+def _found(made: Built) -> tuple[str, str, str, str]:
+    """Budget, share of the run time that was searched, what was accepted, how sure it is."""
+    told = made.told
+    if made.effort is None or not told:
+        return "", "", "", ""
+    budget = f"{made.effort.budget:.0f} s {made.effort.proposers}".strip()
+    share = told.get("considered")
+    functions = told.get("functions")
+    records = [x for x in functions if isinstance(x, dict)] if isinstance(functions, list) else []
+    accepted = [str(x["function"]) for x in records if x.get("assurance")]
+    return (
+        budget,
+        f"{share:.0%}" if isinstance(share, float) else "",
+        ", ".join(accepted) or f"nothing ({told.get('reason')})",
+        str(told.get("assurance") or "–"),
+    )
+
+
+def _missing(measured: Mapping[str, Record]) -> Iterator[str]:
+    """Whatever could not be had, with its reason."""
+    lines = [f"{name}: {one.failed}" for name, one in measured.items() if one.failed]
+    lines += [
+        f"{name}, {variant}: {why}"
+        for name, one in measured.items()
+        for variant, why in one.unbuilt.items()
+    ]
+    if lines:
+        yield ""
+        yield "Not there:"
+        yield ""
+        yield from (f"- {' '.join(line.split())}" for line in lines)

@@ -4,20 +4,30 @@ from __future__ import annotations
 
 import os
 import random
-from collections.abc import Mapping
+import resource
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from bench.projects.catalogue import Project
 
 __all__ = ["interleaved", "outputs"]
 
+MOST_SECONDS = 120
+"""CPU seconds of one run: a program that was built wrongly may never end"""
+EMULATED = 20
+"""times as long a run may take under an emulator"""
 
-def outputs(project: Project, program: Path, inputs: Path) -> list[tuple[int, bytes]]:
-    """Exit status and stdout of each timed run."""
+
+def outputs(
+    project: Project, program: Path, inputs: Path, emulator: Sequence[str] = ()
+) -> list[tuple[int, bytes]]:
+    """Exit status and stdout of each timed run; ``emulator``: what runs the program, its path
+    first."""
     found = []
     for timed in project.timed:
         reading, writing = os.pipe()
-        child = _start(program, timed.args, inputs / timed.stdin, writing)
+        child = _start(program, timed.args, inputs / timed.stdin, writing, emulator)
         os.close(writing)
         with os.fdopen(reading, "rb") as stream:
             text = stream.read()
@@ -51,13 +61,21 @@ def interleaved(
     return times
 
 
-def _start(program: Path, args: tuple[str, ...], stdin: Path, stdout: int) -> int:
+def _start(
+    program: Path,
+    args: tuple[str, ...],
+    stdin: Path,
+    stdout: int,
+    emulator: Sequence[str] = (),
+) -> int:
+    argv = [*emulator, str(program), *args] if emulator else [program.name, *args]
+    seconds = MOST_SECONDS * (EMULATED if emulator else 1)
     given = os.open(stdin, os.O_RDONLY)
     null = os.open(os.devnull, os.O_WRONLY)
     try:
-        return os.posix_spawn(
-            str(program),
-            [program.name, *args],
+        child = os.posix_spawn(
+            emulator[0] if emulator else str(program),
+            argv,
             {"LC_ALL": "C", "PATH": os.defpath},
             file_actions=[
                 (os.POSIX_SPAWN_DUP2, given, 0),
@@ -65,6 +83,9 @@ def _start(program: Path, args: tuple[str, ...], stdin: Path, stdout: int) -> in
                 (os.POSIX_SPAWN_DUP2, null, 2),
             ],
         )
+        with suppress(ProcessLookupError):
+            resource.prlimit(child, resource.RLIMIT_CPU, (seconds, seconds))
+        return child
     finally:
         os.close(given)
         os.close(null)

@@ -6,9 +6,10 @@ ABI (see :mod:`gccllm.asm.rules`) is gathered here as plain facts.
 
 from __future__ import annotations
 
-from bisect import bisect_right
-from collections.abc import Iterator, Mapping
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -68,6 +69,11 @@ _ALIGNED_VEX = frozenset(
     )
 )
 _STACK = (Register.RSP, Register.RBP)
+_ALL_REGISTERS: list[RegisterId] = list(
+    filter(lambda x: isinstance(x, int), vars(Register).values())
+)
+_X87 = frozenset(x for x in _ALL_REGISTERS if RegisterExt.is_st(x) or RegisterExt.is_mm(x))
+_WIDE = frozenset(x for x in _ALL_REGISTERS if RegisterExt.is_ymm(x) or RegisterExt.is_zmm(x))
 
 _GENERAL = tuple("rax rcx rdx rsi rdi r8 r9 r10 r11".split())
 CALLER_SAVED: frozenset[str] = frozenset(
@@ -81,10 +87,7 @@ vzeroupper and vzeroall clear."""
 
 def _register_names() -> dict[RegisterId, str]:
     names: dict[RegisterId, str] = {}
-    for value in vars(Register).values():
-        is_number = isinstance(value, int)
-        if not is_number:
-            continue
+    for value in _ALL_REGISTERS:
         full = RegisterExt.full_register(value)
         if RegisterExt.is_gpr(value):
             number = RegisterExt.number(full)
@@ -231,6 +234,7 @@ class _Loader:
         self.info = InstructionInfoFactory()
         self.starts: dict[tuple[int, int], str] = {}
         self.functions: dict[str, FunctionCode] = {}
+        self.offsets: dict[int, Sequence[int]] = {}
 
     def load(self) -> ObjectCode:
         parts: dict[str, list[tuple[int, int, int]]] = {}
@@ -264,7 +268,7 @@ class _Loader:
         for index, start, size in ranges:
             code = self.elf.sections[index].content[start : start + size]
             relocations = self.elf.relocations.get(index, ())
-            offsets = [r.offset for r in relocations]
+            offsets = self._offsets(index)
             for instruction in Decoder(64, code, ip=start):
                 at = bisect_right(offsets, instruction.ip) - 1
                 relocation = None
@@ -291,8 +295,10 @@ class _Loader:
                     writes = {"uppers"} | (
                         writes if instruction.mnemonic == Mnemonic.VZEROALL else set()
                     )
-                if _touches_x87(instruction):
+                registers = _registers(instruction)
+                if _touches_x87(instruction, registers):
                     writes.add("x87")
+                function.wide |= not _WIDE.isdisjoint(registers)
                 function.ops[(index, instruction.ip)] = Op(
                     index,
                     instruction.ip,
@@ -321,8 +327,6 @@ class _Loader:
                 and instruction.mnemonic not in (Mnemonic.LEA, Mnemonic.NOP)
             ):
                 function.red_zone = True
-            if any(RegisterExt.is_ymm(r) or RegisterExt.is_zmm(r) for r in _registers(instruction)):
-                function.wide = True
 
     def _flow(self, function: FunctionCode, op: Op) -> None:
         flow = op.instruction.flow_control
@@ -356,6 +360,12 @@ class _Loader:
         elif flow in (FlowControl.INTERRUPT, FlowControl.XBEGIN_XABORT_XEND):
             function.opaque = True
 
+    def _offsets(self, section: int) -> Sequence[int]:
+        """Where a section's relocations apply, in their order."""
+        if section not in self.offsets:
+            self.offsets[section] = [r.offset for r in self.elf.relocations.get(section, ())]
+        return self.offsets[section]
+
     def _table_targets(self, function: FunctionCode) -> tuple[tuple[int, int], ...]:
         """Targets of the jump tables that the function's instructions refer to."""
         found: set[tuple[int, int]] = set()
@@ -374,9 +384,8 @@ class _Loader:
 
     def _table(self, function: FunctionCode, index: int, start: int) -> Iterator[tuple[int, int]]:
         expected = start
-        for entry in self.elf.relocations.get(index, ()):
-            if entry.offset < start:
-                continue
+        relocations = self.elf.relocations.get(index, ())
+        for entry in islice(relocations, bisect_left(self._offsets(index), start), None):
             if entry.offset != expected or entry.kind not in (R_X86_64_PC32, R_X86_64_64):
                 return
             value = entry.symbol.value + entry.addend
@@ -390,18 +399,19 @@ class _Loader:
             expected += 8 if entry.kind == R_X86_64_64 else 4
 
 
-def _registers(instruction: Instruction) -> Iterator[RegisterId]:
-    for index in range(instruction.op_count):
-        if instruction.op_kind(index) == OpKind.REGISTER:
-            yield instruction.op_register(index)
+def _registers(instruction: Instruction) -> list[RegisterId]:
+    return [
+        instruction.op_register(x)
+        for x in range(instruction.op_count)
+        if instruction.op_kind(x) == OpKind.REGISTER
+    ]
 
 
-def _touches_x87(instruction: Instruction) -> bool:
-    if instruction.code in (Code.WAIT,):
+def _touches_x87(instruction: Instruction, registers: Sequence[RegisterId]) -> bool:
+    if instruction.code == Code.WAIT:
         return False
-    return instruction.fpu_stack_increment_info().writes_top or any(
-        RegisterExt.is_st(r) or RegisterExt.is_mm(r) for r in _registers(instruction)
-    )
+    top = instruction.fpu_stack_increment_info().writes_top
+    return top or not _X87.isdisjoint(registers)
 
 
 def _aligned_stack_access(instruction: Instruction) -> bool:

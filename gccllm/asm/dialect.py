@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 from gccllm.asm.lines import SectionState, label_of, rename, split_statement, strip_comment
 
-__all__ = ["canonical"]
+__all__ = ["as_donor", "canonical"]
 
 _DROPPED = frozenset((".ident", ".file", ".loc", ".addrsig", ".addrsig_sym", ".cfi_sections"))
 _DROPPED_SECTION = re.compile(
@@ -24,6 +24,14 @@ _LCOMM = re.compile(r"\s*\.lcomm\s+([^,\s]+)\s*,\s*(\d+)(?:\s*,\s*(\d+))?$")
 _FILLED = re.compile(r"\s*\.zero\s+(\d{1,4})\s*,\s*(-?\w+)$")
 _SET = re.compile(r"\s*(?:\.(?:set|equ|equiv)\s+(\.L[^,\s]+)\s*,|(\.L[\w.$]+)\s*=)\s*(.+)$")
 _TARGET = re.compile(r"([A-Za-z_.$][\w.$]*)((?:\s*[-+]\s*\d+)*)$")
+_VISIBILITY = re.compile(r"\s*\.(?:hidden|internal|protected)\s")
+_COMMON = re.compile(r"\s*\.comm\s+([^,\s]+)\s*,\s*(\d+)")
+_LOCAL = re.compile(r"\s*\.local\s+(\S+)")
+_REPEATED = re.compile(r"(\s*rep\w*);\s*(\w)")
+_TEXT = re.compile(r'(\s*)\.(ascii|asciz|string)\s+"((?:[^"\\]|\\.)*)"$')
+_CHARACTER = re.compile(r"\\[0-7]{1,3}|\\.|[^\\]")
+MOST_CHARACTERS = 256
+"""of a string, in one line"""
 _MARKER = re.compile(r"\s*#(?:NO_)?APP\b")
 
 
@@ -44,6 +52,26 @@ def canonical(text: str) -> str:
     used = {token for line in out if label_of(line) is None for token in _end_labels(line)}
     kept = [x for x in out if not x.startswith(".Lfunc_end") or (label_of(x) or "") in used]
     return "\n".join(kept) + "\n"
+
+
+def as_donor(text: str, baseline: str) -> str:
+    """Canonical ``text`` without what functions that go into ``baseline`` have no use for.
+
+    How visible a symbol is says the baseline; clang says it of other units' symbols too, and has no
+    word for ``.internal``. Zeroed variables that the baseline does not have, or has in another size
+    (parts of a structure that clang takes apart, flags that it makes bytes of) can not be put in:
+    what needs one then lacks a symbol, and does not hold up the others.
+    """
+    lines = text.split("\n")
+    known = {x.group(1, 2) for x in map(_COMMON.match, baseline.split("\n")) if x}
+    sizes = {x.group(1, 2) for x in map(_COMMON.match, lines) if x}
+    gone = {name for name, _ in sizes - known}
+
+    def stays(line: str) -> bool:
+        found = _COMMON.match(line) or _LOCAL.match(line)
+        return _VISIBILITY.match(line) is None and (found is None or found.group(1) not in gone)
+
+    return "\n".join(filter(stays, lines))
 
 
 def _end_labels(line: str) -> list[str]:
@@ -98,11 +126,25 @@ def _statement(line: str) -> Iterator[str]:
         yield f"\t.type\t{found.group(1)}, @{found.group(2)}"
     elif (found := _FILLED.match(line)) and int(found.group(1)) > 0:
         yield "\t.byte\t" + ",".join([found.group(2)] * int(found.group(1)))
+    elif found := _REPEATED.match(line):
+        yield f"{found.group(1)} {line[found.start(2) :]}"
+    elif len(line) > MOST_CHARACTERS and (found := _TEXT.match(line)):
+        yield from _in_pieces(*found.groups())
     elif found := _LCOMM.match(line):
         yield f"\t.local\t{found.group(1)}"
         yield f"\t.comm\t{found.group(1)},{found.group(2)},{found.group(3) or 1}"
     else:
         yield line
+
+
+def _in_pieces(blank: str, word: str, text: str) -> Iterator[str]:
+    """A long string in several lines, cut between its characters."""
+    characters = _CHARACTER.findall(text)
+    starts = range(0, len(characters), MOST_CHARACTERS)
+    for start in starts:
+        last = start == starts[-1]
+        piece = "".join(characters[start : start + MOST_CHARACTERS])
+        yield f'{blank}.{word if last else "ascii"}\t"{piece}"'
 
 
 def _aliases(lines: list[str]) -> dict[str, str]:

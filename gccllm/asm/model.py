@@ -11,7 +11,7 @@ from functools import cached_property
 from gccllm.asm.lines import Line, split_statement, symbols_of
 from gccllm.asm.objects import DataObject
 
-__all__ = ["Function", "Unit", "ignored_section", "reference_forms"]
+__all__ = ["Function", "Unit", "ignored_section", "is_branch", "reference_forms"]
 
 
 @dataclass(frozen=True)
@@ -74,6 +74,8 @@ class Unit:
     objects: Mapping[str, DataObject]
     owners: Mapping[str, str] = field(repr=False)
     """local label or cold symbol → the function that it lies in"""
+    label_tables: Mapping[str, str] = field(default_factory=dict)
+    """named table of a function's own labels → that function"""
 
     @property
     def text(self) -> str:
@@ -87,6 +89,10 @@ class Unit:
         """The directive that leads to the section in force behind line ``index``."""
         at = bisect_right(self._changes, index)
         return self.directives[self._changes[at - 1]] if at else "\t.text"
+
+    def tables_of(self, function: str) -> Iterator[DataObject]:
+        """The named tables of a function's labels."""
+        return (self.objects[name] for name, f in self.label_tables.items() if f == function)
 
     @cached_property
     def has_cfi(self) -> bool:
@@ -110,6 +116,21 @@ class Unit:
                     for name, _ in symbols_of(operands):
                         found.setdefault(name, set()).add("data")
         return {name: frozenset(forms) for name, forms in found.items()}
+
+    @cached_property
+    def addressed(self) -> frozenset[str]:
+        """Symbols whose address is used for more than direct branches."""
+        found = {name for name, forms in self.references.items() if "data" in forms}
+        for index, kind in enumerate(self.kinds):
+            if kind is Line.INSTRUCTION:
+                head, operands = split_statement(self.lines[index])
+                if not is_branch(head, operands):
+                    found.update(name for name, _ in symbols_of(operands))
+        return frozenset(found)
+
+    @cached_property
+    def has_endbr(self) -> bool:
+        return any("endbr64" in x for x in self.lines)
 
     @cached_property
     def known_symbols(self) -> frozenset[str]:
@@ -141,6 +162,12 @@ class Unit:
 def ignored_section(name: str) -> bool:
     """Sections that the running program never looks at: debug information and notes."""
     return name.startswith((".debug", ".note", ".comment", ".eh_frame", ".zdebug", ".gnu.debug"))
+
+
+def is_branch(head: str, operands: str) -> bool:
+    """True for a direct jump or call, as :func:`gccllm.asm.lines.split_statement` has it."""
+    words = head.split()
+    return bool(words) and words[-1].startswith(("j", "call")) and "*" not in operands
 
 
 def reference_forms(line: str) -> Iterator[tuple[str, str]]:

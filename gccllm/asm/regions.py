@@ -157,6 +157,7 @@ class _Finder:
     def _tabled(self) -> Iterator[int]:
         """Instructions whose labels stand in jump tables, whether those were understood or not."""
         objects = [self.unit.objects.get(n) for n in self.code.function.constants]
+        objects += self.unit.tables_of(self.name)
         places = [*self.code.function.jump_tables, *(o.lines for o in objects if o is not None)]
         for index in (i for place in places for i in place):
             if self.unit.kinds[index] is Line.DIRECTIVE and ".L" in self.unit.lines[index]:

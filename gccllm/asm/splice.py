@@ -15,7 +15,7 @@ from gccllm.asm.beside import Switch, insertion
 from gccllm.asm.bind import HELPFUL_EXTERNALS, Refused, bind_object, realigned
 from gccllm.asm.keep import COLD_SECTION, labels_wanted, replacement
 from gccllm.asm.lines import Line, label_of, rename, split_statement, symbols_of
-from gccllm.asm.model import reference_forms
+from gccllm.asm.model import is_branch, reference_forms
 from gccllm.asm.objects import DataObject, data_bytes, is_code_section
 from gccllm.asm.relocate import Relocator
 from gccllm.asm.unit import Function, Unit
@@ -143,7 +143,7 @@ class _Splicer:
             if _CLONE.search(name):
                 raise Refused("clone", f"{name} is specialised for the callers of its own unit")
             # gcc renames what it specialises; clang does not, unless the address is taken.
-            if self.donor.is_clang and not _address_taken(self.donor, name):
+            if self.donor.is_clang and name not in self.donor.addressed:
                 for caller in self._users(name):
                     if caller not in self.names:
                         raise Refused("local-convention", f"{caller} calls {name} its own way")
@@ -187,7 +187,8 @@ class _Splicer:
         if name in donor.objects:
             data = donor.objects[name]
             if name not in self.bound:
-                ours = bind_object(self.base, donor, data, self.foreign)
+                own_table = name in donor.label_tables
+                ours = None if own_table else bind_object(self.base, donor, data, self.foreign)
                 self.bound[name] = self._bring_object(data, name) if ours is None else ours
                 if ours is not None and data.alignment > self.base.objects[ours].alignment:
                     self.aligned[ours] = max(self.aligned.get(ours, 1), data.alignment)
@@ -216,14 +217,34 @@ class _Splicer:
                 # clang relies on nothing beyond the ABI across a call of a global function.
                 self.assumed.add(name)
             return name
-        if not branch and ours is not None and _address_taken(self.base, name):
+        if not branch and ours is not None and name in self.base.addressed:
             # Its address is known in both, so both obey the ABI, and pointers to it stay equal.
+            return name
+        if self._binds_to_ours(function, ours, branch):
+            self.assumed.add(name)
             return name
         if name not in self.copies:
             self._check_donor(function)
             self.copies[name] = f"{name}.{self.tag}"
             self.queue.append(("function", name))
         return self.copies[name]
+
+    def _binds_to_ours(self, function: Function, ours: Function | None, branch: bool) -> bool:
+        """Whether the base's own version of a local function serves the donor's calls as well.
+
+        gcc compiles local functions to the ABI, and renames those that it specialises for their
+        callers; so of two compilations of one source either version will do. clang does not.
+        """
+        return (
+            branch
+            and self.foreign
+            and not self.donor.is_clang
+            and not self.base.is_clang
+            and ours is not None
+            and not ours.is_global
+            and not function.is_global
+            and _CLONE.search(function.name) is None
+        )
 
     def _bring_object(self, data: DataObject, name: str) -> str:
         if not data.read_only:
@@ -256,7 +277,7 @@ class _Splicer:
         ours = self.base.functions.get(name) if name in self.names else None
         main = self.base.directive_at(ours.start) if ours is not None else "\t.text"
         keep_endbr = ours is None or _starts_with_endbr(self.base, ours)
-        notrack = keep_endbr and _has_endbr(self.base)
+        notrack = keep_endbr and self.base.has_endbr
         out: list[str] = []
         first_instruction = True
         for part in function.ranges:
@@ -299,7 +320,7 @@ class _Splicer:
 
     def _instruction(self, line: str, notrack: bool) -> str:
         head, operands = split_statement(line)
-        branch = _is_branch(head, operands)
+        branch = is_branch(head, operands)
         fixed = self.relocator.adjust(
             rename(line, lambda n: self._resolve(n, branch)),
             {n: self._resolve(n, branch) for n, _ in reference_forms(line)},
@@ -375,7 +396,7 @@ class _Splicer:
         plain = [x for x in self.names if x not in self.beside]
         removed: dict[int, str] = {}
         for name in plain:
-            for index in base.functions[name].indices():
+            for index in (*base.functions[name].indices(), *_table_lines(base, name)):
                 removed[index] = name
         wanted = labels_wanted(base, removed)
         starts = {base.functions[n].start: n for n in plain}
@@ -405,21 +426,16 @@ class _Splicer:
                 yield base.directive_at(index)
 
 
-def _address_taken(unit: Unit, name: str) -> bool:
-    """True when a function's address is used for more than direct calls."""
-    if "data" in unit.references.get(name, ()):
-        return True
-    for index, line in enumerate(unit.lines):
-        if name in line and unit.kinds[index] is Line.INSTRUCTION:
-            head, operands = split_statement(line)
-            if not _is_branch(head, operands) and any(n == name for n, _ in symbols_of(operands)):
-                return True
-    return False
-
-
-def _is_branch(head: str, operands: str) -> bool:
-    words = head.split()
-    return bool(words) and words[-1].startswith(("j", "call")) and "*" not in operands
+def _table_lines(unit: Unit, function: str) -> Iterator[int]:
+    """The lines that lay down, or describe, the named tables of a function's labels."""
+    for table in unit.tables_of(function):
+        describing = re.compile(rf"\s*\.(?:type|size)\s+{re.escape(table.name)}\s*,")
+        for index in table.lines:
+            word, operands = split_statement(unit.lines[index])
+            laid = unit.kinds[index] is Line.DIRECTIVE and data_bytes(word.strip(), operands) != ()
+            if laid or index == table.lines.start:
+                yield index
+        yield from (x for x, line in enumerate(unit.lines) if describing.match(line))
 
 
 def split_head(line: str) -> str:
@@ -433,7 +449,3 @@ def _starts_with_endbr(unit: Unit, function: Function) -> bool:
         if unit.kinds[index] is Line.INSTRUCTION:
             return unit.lines[index].strip().startswith("endbr64")
     return False
-
-
-def _has_endbr(unit: Unit) -> bool:
-    return any("endbr64" in x for x in unit.lines)

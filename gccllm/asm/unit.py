@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
+from gccllm.asm.inline import placing_block
+from gccllm.asm.label_tables import find_label_tables
 from gccllm.asm.lines import (
     Line,
     SectionState,
@@ -60,9 +62,12 @@ class _Parser:
     def _scan(self) -> None:
         state = SectionState()
         in_app = False
+        harmless = -1
         for index, line in enumerate(self.lines):
             marker = line.strip() if "APP" in line else ""
-            in_app = in_app or marker == "#APP"
+            if marker == "#APP" and not in_app:
+                harmless = placing_block(self.lines, index) or -1
+            in_app = in_app or (marker == "#APP" and index > harmless)
             kind = Line.APP if in_app else classify(line)
             in_app = in_app and marker != "#NO_APP"
             self.kinds.append(kind)
@@ -146,7 +151,11 @@ class _Parser:
             declared,
             frozenset(self.globals),
         )
-        foreign = self._foreign_references(owners, ranges, covered, objects)
+        line_owner = {i: name for name, parts in ranges.items() for part in parts for i in part}
+        tables = find_label_tables(
+            self.lines, self.kinds, self.sections, objects, owners, line_owner
+        )
+        foreign = self._foreign_references(owners, line_owner, objects, tables)
         functions = {
             name: self._function(
                 name, parts, spans, tuple(cold.get(name, ())), owners, foreign, name in doubly
@@ -165,6 +174,7 @@ class _Parser:
             functions,
             objects,
             owners,
+            tables,
         )
 
     def _span(self, name: str, names: Sequence[str]) -> range:
@@ -215,21 +225,16 @@ class _Parser:
     def _foreign_references(
         self,
         owners: Mapping[str, str],
-        ranges: Mapping[str, tuple[range, ...]],
-        covered: Sequence[bool],
+        line_owner: Mapping[int, str],
         objects: Mapping[str, DataObject],
+        tables: Mapping[str, str],
     ) -> dict[str, set[str]]:
         """Function → obstacles from references to its inner labels from elsewhere."""
         found: dict[str, set[str]] = {}
-        line_owner: dict[int, str] = {}
-        for name, parts in ranges.items():
-            for part in parts:
-                for index in part:
-                    line_owner[index] = name
         private = {
             index
             for data in objects.values()
-            if data.name.startswith(".L") and data.read_only
+            if (data.name.startswith(".L") and data.read_only) or data.name in tables
             for index in data.lines
         }
         for index, line in enumerate(self.lines):

@@ -74,6 +74,7 @@ class Judge:
         self.rng = random.Random(seed)
         self._baseline: Baseline | None = None
         self._parsed: dict[str, Unit] = {}
+        self._own_code: dict[str, ObjectCode] = {}
         self._imports: frozenset[str] = frozenset()
         self._builds = 0
 
@@ -162,13 +163,19 @@ class Judge:
         return None
 
     def _code(self, unit: str, text: str) -> ObjectCode | BuildStep:
+        own = text == self.program.units[unit].assembly
+        if own and unit in self._own_code:
+            return self._own_code[unit]
         made = self.program.assemble(unit, text)
         if isinstance(made, BuildStep):
             return made
         try:
-            return functions_of(made)
+            code = functions_of(made)
         except ElfError as error:
             return BuildStep("assemble", f"as left an object that can't be read: {error}")
+        if own:
+            self._own_code[unit] = code
+        return code
 
     def admit(self, texts: Mapping[str, str]) -> Admitted | Verdict:
         """Screen the objects, build, check the executable, run every recording once."""

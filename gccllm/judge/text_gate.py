@@ -15,6 +15,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from gccllm.judge.finding import Finding
 from gccllm.judge.text_grammar import (
@@ -49,6 +50,8 @@ MAX_PREFIXES = 4
 MAX_ZEROS = 1 << 20
 MAX_FINDINGS = 50
 MAX_ALIGN_POWER = 6
+BASELINES_KEPT = 8
+"""reading one of megabytes takes seconds, and every candidate of its unit needs it"""
 
 
 def check_text(candidate: str, baseline: str) -> list[Finding]:
@@ -79,6 +82,7 @@ class _Baseline:
     markers: bool
 
     @classmethod
+    @lru_cache(maxsize=BASELINES_KEPT)
     def of(cls, text: str) -> _Baseline:
         statements: set[str] = set()
         labels: set[str] = set()

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 
 from gccllm.proposers.settings import contraction
 
-__all__ = ["clang_features", "clang_keeps", "clang_source", "find_clang"]
+__all__ = ["clang_features", "clang_keeps", "clang_language", "clang_source", "find_clang"]
 
 CLANG_VERSIONS = range(30, 10, -1)
 
@@ -32,14 +32,51 @@ _FLOATS = (
 )
 
 
+_MARKER = re.compile(r'# \d+ "([^"]*)"((?: \d)*)')
+_INTRINSICS = re.compile(r"/lib/gcc[^/]*/.*/((?:\w*intrin|mm_malloc|mm3dnow)\.h)")
+_INCLUDE = "#include <"
+# Its own copy would bring stdlib.h, which the text has already.
+_NO_MM_MALLOC = "-D__MM_MALLOC_H"
+
+
 def clang_source(preprocessed: str) -> str:
-    """Text that gcc preprocessed, as clang can read it.
+    """Text that gcc preprocessed, as clang can read it; :func:`clang_language` says how.
 
     The headers of glibc, asked by gcc, name deallocators in ``__malloc__`` attributes and use
-    gcc's _FloatN keywords; what else only gcc understands makes clang fail, which is no harm.
+    gcc's _FloatN keywords. gcc's headers of intrinsics use builtins that only gcc has: clang's own
+    are included in their place. What else only gcc understands makes clang fail, which is no harm.
     """
     text = _MALLOC_PAIR.sub("__malloc__", preprocessed)
+    if _INTRINSICS.search(text):
+        text = "\n".join(_with_own_intrinsics(text.split("\n")))
     return _FLOATS + text if "_Float" in text else text
+
+
+def clang_language(source: str) -> tuple[str, ...]:
+    """The options with which clang reads what :func:`clang_source` made."""
+    if source.startswith(_INCLUDE) or f"\n{_INCLUDE}" in source:
+        return ("-x", "c", _NO_MM_MALLOC)
+    return ("-x", "cpp-output")
+
+
+def _with_own_intrinsics(lines: Iterable[str]) -> Iterator[str]:
+    """An include in the place of each header of intrinsics; what others it includes say stays.
+    Line markers go: clang's would have to match."""
+    inside: list[bool] = [False]
+    for line in lines:
+        marker = _MARKER.fullmatch(line)
+        if marker is None:
+            if not inside[-1]:
+                yield line
+            continue
+        header = _INTRINSICS.search(marker.group(1))
+        flags = marker.group(2).split()
+        if "1" in flags:
+            if header is not None and not any(inside):
+                yield f"{_INCLUDE}{header.group(1)}>"
+            inside.append(header is not None)
+        elif "2" in flags and len(inside) > 1:
+            inside.pop()
 
 
 _CLANG_KEEPS = re.compile(

@@ -15,11 +15,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 
-from gccllm.asm.dialect import canonical
+from gccllm.asm.dialect import as_donor, canonical
 from gccllm.asm.normalise import unit_key
 from gccllm.process import run
 from gccllm.proposers.base import CompileSpec, Task
-from gccllm.proposers.clang import clang_features, clang_keeps, clang_source, find_clang
+from gccllm.proposers.clang import (
+    clang_features,
+    clang_keeps,
+    clang_language,
+    clang_source,
+    find_clang,
+)
 from gccllm.proposers.pgo import Profile
 from gccllm.proposers.settings import SETTINGS, Setting, gcc_common
 from gccllm.types import Candidate
@@ -27,6 +33,8 @@ from gccllm.types import Candidate
 __all__ = ["CompilersProposer", "predefined_macros"]
 
 COMPILE_SECONDS = 30.0
+COMPILE_SHARE = 0.3
+"""of the time that is left: a unit of megabytes may take longer"""
 
 
 class CompilersProposer:
@@ -76,6 +84,7 @@ class _Build:
         self._folder.mkdir(parents=True, exist_ok=True)
         self._source = spec.preprocessed.resolve()
         self._clang_source = self._folder / "clang.i"
+        self._clang_language: tuple[str, ...] = ()
         self._macros = predefined_macros(spec.cc, spec.options)
         self._gcc = (*spec.options, *gcc_common(self._macros))
         self._wider = task.isa.options
@@ -98,7 +107,7 @@ class _Build:
         if setting.compiler == "clang":
             argv, source = self._clang_line(setting), self._clang_source
         else:
-            argv = self._gcc_line(setting)
+            argv = [*self._gcc_line(setting), "-x", "cpp-output"]
         if not argv:
             return None
         if setting.profile:
@@ -107,20 +116,22 @@ class _Build:
             if not self._profile.collect(self._seconds()):
                 return None
             argv, output = [*argv, *self._profile.use], self._profile.output
-        argv += ["-S", "-x", "cpp-output", "-o", str(output), str(source)]
+        argv += ["-S", "-o", str(output), str(source)]
         output.unlink(missing_ok=True)
         if not run(argv, timeout=self._seconds(), cwd=self._folder).ok:
             return None
         try:
-            return canonical(output.read_text(encoding="utf-8", errors="surrogateescape"))
+            text = canonical(output.read_text(encoding="utf-8", errors="surrogateescape"))
         except OSError:
             return None
+        return as_donor(text, self._task.baseline)
 
     def _allows(self, feature: str) -> bool:
         return not feature or feature in self._task.isa.features
 
     def _seconds(self) -> float:
-        return max(0.05, min(COMPILE_SECONDS, self._task.deadline - time.monotonic()))
+        left = self._task.deadline - time.monotonic()
+        return max(0.05, min(left, max(COMPILE_SECONDS, COMPILE_SHARE * left)))
 
     def _gcc_line(self, setting: Setting) -> list[str]:
         wider = self._wider if setting.native else ()
@@ -135,8 +146,9 @@ class _Build:
         if not self._clang_source.exists():
             try:
                 text = self._source.read_text(encoding="utf-8", errors="surrogateescape")
-                readable = clang_source(text).encode("utf-8", "surrogateescape")
-                self._clang_source.write_bytes(readable)
+                readable = clang_source(text)
+                self._clang_language = clang_language(readable)
+                self._clang_source.write_bytes(readable.encode("utf-8", "surrogateescape"))
             except OSError:
                 return []
         # Feature by feature: clang's idea of `native` may hold more than gcc's, which is all that
@@ -145,7 +157,7 @@ class _Build:
             isa = [*clang_features(self._task.isa.features), "-mtune=native"]
         else:
             isa = list(clang_features(name.strip("_") for name in self._macros))
-        return [clang, *kept, *isa, *setting.options]
+        return [clang, *kept, *isa, *setting.options, *self._clang_language]
 
 
 @lru_cache(maxsize=64)

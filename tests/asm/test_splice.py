@@ -127,6 +127,27 @@ def test_local_functions_of_the_donor_come_as_copies() -> None:
     assert parse(result.text).objects["seed"].size == 4
 
 
+def test_another_gccs_calls_of_local_functions_reach_our_own(tmp_path: Path) -> None:
+    text = compile_unit(CORPUS / "statics.c", "-O3", "-fno-ipa-sra", "-fno-ipa-cp")
+    base = parse(text)
+    donor = parse(compile_unit(CORPUS / "statics.c", "-O2", "-fno-ipa-sra", "-fno-ipa-cp"))
+    result = spliced(base, donor, "second", foreign=True)
+    assert not [n for n in result.brought if not n.startswith(".L")]
+    assert result.assumed == ("helper", "next")
+    assert "\tcall\tnext\n" in result.text
+    want = execute(build(text, tmp_path / "old"))
+    assert execute(build(result.text, tmp_path / "new")) == want
+
+
+def test_a_clone_of_another_gccs_comes_as_a_copy() -> None:
+    base = parse(compile_unit(CORPUS / "statics.c", "-O3"))
+    donor = parse(compile_unit(CORPUS / "statics.c", "-O2"))
+    result = spliced(base, donor, "second", foreign=True)
+    helpers = [n for n in result.brought if not n.startswith(".L")]
+    assert helpers
+    assert all(n.startswith("helper.") and n.endswith(".k1") for n in helpers)
+
+
 def test_a_named_helper_binds_to_the_replaced_one() -> None:
     base = parse(compile_unit(CORPUS / "recursion.c", "-O3"))
     result = spliced(base, base, "blend", "bump")

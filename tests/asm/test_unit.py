@@ -76,9 +76,38 @@ def test_obstacles() -> None:
     assert functions["shift"].obstacles == ("inline-asm",)
     assert functions["jumps"].obstacles == ("setjmp",)
     assert functions["local"].obstacles == ("tls",)
-    assert functions["interpret"].obstacles == ("computed-goto",)
+    assert functions["interpret"].replaceable
     assert functions["original"].obstacles == ("alias",)
     assert functions["plain"].replaceable
+
+
+@pytest.mark.parametrize(
+    ("inside", "obstacles"),
+    [
+        ('# 3 "x.c" 1\n\t.p2align 5\n# 0 "" 2', ()),
+        ("\tnop\n\t.p2align 4,,7", ()),
+        ('# 3 "x.c" 1\n\t\n# 0 "" 2', ("inline-asm",)),
+        ("\t.p2align 5\n\trdtsc", ("inline-asm",)),
+        ("\t.p2align 5, 0xc3", ("inline-asm",)),
+        ("\tnop; rdtsc", ("inline-asm",)),
+        ('# 3 "x.c" 1; rdtsc\n\tnop', ("inline-asm",)),
+        ("\tnop\n\t.data", ("inline-asm",)),
+    ],
+)
+def test_inline_assembly_that_only_places_code_is_none(
+    inside: str, obstacles: tuple[str, ...]
+) -> None:
+    text = compile_unit(CORPUS / "loops.c", "-O3").replace(
+        "fill:\n", f"fill:\n#APP\n{inside}\n#NO_APP\n", 1
+    )
+    unit = parse(text)
+    assert unit.functions["fill"].obstacles == obstacles
+    assert unit.text == text
+
+
+def test_inline_assembly_without_an_end_is_inline_assembly() -> None:
+    unit = parse(compile_unit(CORPUS / "loops.c", "-O3").replace("fill:\n", "fill:\n#APP\n", 1))
+    assert unit.functions["fill"].obstacles[0] == "inline-asm"
 
 
 def test_exception_tables_are_an_obstacle() -> None:
@@ -105,7 +134,7 @@ def test_intel_syntax_is_refused() -> None:
 
 
 def test_lines_have_kinds() -> None:
-    unit = parse("\t.text\nf:\n\tret # x\n#APP\n\tnop\n#NO_APP\n# c\n")
+    unit = parse("\t.text\nf:\n\tret # x\n#APP\n\tcpuid\n#NO_APP\n# c\n")
     assert unit.kinds == (
         Line.DIRECTIVE,
         Line.LABEL,

@@ -61,7 +61,7 @@ def test_blocks_start_at_entry_labels_and_behind_branches() -> None:
         ("movl\t$2, %eax", "jmp\t.+4", "lengths"),
         ("movl\t$2, %eax", ".byte\t0x90", "data"),
         ("movl\t$2, %eax", "rep\n\tstosb", "prefix"),
-        ("movl\t$2, %eax", "#APP\n\tnop\n#NO_APP", "inline assembly"),
+        ("movl\t$2, %eax", "#APP\n\trdtsc\n#NO_APP", "inline assembly"),
     ],
 )
 def test_what_does_not_bear_counters_is_left_out(old: str, new: str, why: str) -> None:

@@ -12,7 +12,13 @@ from pathlib import Path
 import pytest
 
 from gccllm.proposers.base import CompileSpec, Instrument, Task
-from gccllm.proposers.clang import clang_features, clang_keeps, clang_source, find_clang
+from gccllm.proposers.clang import (
+    clang_features,
+    clang_keeps,
+    clang_language,
+    clang_source,
+    find_clang,
+)
 from gccllm.proposers.compilers import CompilersProposer, predefined_macros
 from gccllm.proposers.settings import SETTINGS, Setting, gcc_common
 from gccllm.types import Isa
@@ -271,6 +277,37 @@ def test_headers_that_only_gcc_reads_are_mended() -> None:
     assert clang_source(text).count("__malloc__") == 2
     assert "typedef" not in clang_source(text)
     assert clang_source("_Float64 x;").startswith("typedef float _Float32;")
+
+
+@pytest.mark.skipif(find_clang() is None, reason="clang is missing")
+def test_clang_reads_units_with_intrinsics_by_its_own_headers(tmp_path: Path) -> None:
+    source = """#include <emmintrin.h>
+#include <stdlib.h>
+#include <x86intrin.h>
+#include <string.h>
+size_t f(const char *a, __m128i *out, int n) {
+    _mm_prefetch(a + 64, _MM_HINT_T0);
+    __m128i x = _mm_shuffle_epi32(_mm_loadu_si128((const __m128i *)a), 0x1b);
+    _mm_storeu_si128(out, _mm_slli_si128(x, 3));
+    return strlen(a) + (size_t)abs(n) + (size_t)__rdtsc();
+}
+"""
+    (tmp_path / "x.c").write_text(source)
+    cpp = ["gcc", "-O3", "-E", "x.c"]
+    done = subprocess.run(cpp, cwd=tmp_path, capture_output=True, check=True, timeout=30)
+    text = clang_source(done.stdout.decode())
+    assert "__builtin_ia32" not in text
+    assert text.count("#include <emmintrin.h>") == 1
+    assert "struct random_data" in text
+    (tmp_path / "clang.i").write_text(text)
+    line = [str(find_clang()), "-O3", *clang_language(text), "-S", "clang.i", "-o", "x.s"]
+    compiled = subprocess.run(line, cwd=tmp_path, capture_output=True, timeout=60)
+    assert compiled.returncode == 0, compiled.stderr.decode()
+    assert "pshufd" in (tmp_path / "x.s").read_text()
+
+
+def test_a_unit_without_intrinsics_is_not_preprocessed_again() -> None:
+    assert clang_language(clang_source("int x;")) == ("-x", "cpp-output")
 
 
 def test_macros_of_the_users_options_are_read_and_a_missing_compiler_has_none() -> None:
