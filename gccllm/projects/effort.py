@@ -36,8 +36,6 @@ __all__ = ["Effort"]
 
 FINAL = frozenset(
     (
-        VerdictKind.MALFORMED,
-        VerdictKind.SCREENED,
         VerdictKind.NOT_ASSEMBLED,
         VerdictKind.NOT_LINKED,
         VerdictKind.CRASHED,
@@ -45,7 +43,8 @@ FINAL = frozenset(
         VerdictKind.WRONG_EXIT,
     )
 )
-"""what the same candidate would get again"""
+"""what the same candidate would get again; what only our own rules refuse is asked anew, for that
+costs little and the rules may be others by then"""
 FOR_SEARCHING = 0.75
 """of a round's time; the rest confirms and examines"""
 FOR_CONFIRMING = 0.25
