@@ -26,6 +26,7 @@ _ENDS: Mapping[str, int] = {
 _ARGUMENTS = (("rdi", "edi"), ("rsi", "esi"), ("rdx", "edx"))
 _PLACE = re.compile(r"leaq? ([A-Za-z_.$][\w.$]*)\(%rip\)|mov[lq]? \$([A-Za-z_.$][\w.$]*)")
 _NUMBER = re.compile(r"\$(-?(?:0[xX][0-9a-fA-F]+|\d+))")
+_TARGET = re.compile(r"(\w+)(?:@PLT)?|\*(\w+)@GOTPCREL\(%rip\)")
 _SETS = frozenset("mov movl movq movabs movabsq lea leaq".split())
 _CALLS = frozenset("call callq jmp jmpq".split())
 _WHOLE = re.compile(r"%(?:r(?:[abcd]x|[sd]i|bp|\d+d?)|e(?:[abcd]x|[sd]i|bp))")
@@ -62,7 +63,8 @@ def end_of(statements: Iterable[tuple[str, str]], unit: Unit) -> str:
 
 
 def _end(target: str, known: Mapping[str, str], unit: Unit) -> str:
-    name = target.removeprefix("*").removesuffix("(%rip)").partition("@")[0]
+    found = _TARGET.fullmatch(target)
+    name = (found.group(1) or found.group(2)) if found else ""
     if name not in _ENDS or name in unit.functions:
         return ""
     values = [known.get(names[0], "") for names in _ARGUMENTS[: _ENDS[name]]]
