@@ -197,7 +197,10 @@ class Concluded:
 
 
 def concluded(
-    offers: dict[str, str], ladder: Climbing, slow: frozenset[str] = frozenset()
+    offers: dict[str, str],
+    ladder: Climbing,
+    slow: frozenset[str] = frozenset(),
+    stands_first: bool = False,
 ) -> Concluded:
     """``offers``: label → functions."""
     seen: list[Seen] = []
@@ -207,7 +210,7 @@ def concluded(
     search = Search(judge, hot, time.monotonic() + 60, seen.append)
     for label, functions in offers.items():
         search.try_candidate(Candidate("fake", "u", tuple(functions.split()), functions, label))
-    found = Conclusion(search, ladder, counted.append).run()
+    found = Conclusion(search, ladder, counted.append, stands_first).run()
     shipped = found.trial.admitted.texts["u"] if found else None
     return Concluded(seen, judge, ladder, counted, shipped)
 
@@ -252,6 +255,15 @@ def test_the_next_best_has_its_turn_and_what_fell_does_not_come_back() -> None:
     assert done.shipped == "a:y"
     assert done.verdicts() == [("a", "screened"), ("a", "differs"), ("a", "accepted")]
     assert ladder.climbed == ["a:z b:z", "a:x", "a:y"], "b:z is slower than what had not its turn"
+
+
+def test_a_search_that_goes_on_keeps_what_stands_before_it_climbs_again() -> None:
+    ladder = Climbing({"a:z": "abi", "a:x": "proof"})
+    done = concluded({"x": "a", "y": "a", "z": "a b"}, ladder, stands_first=True)
+    assert done.shipped == "b:z"
+    assert ladder.climbed == ["a:z b:z", "b:z"]
+    alone = concluded({"x": "a", "y": "b"}, Climbing({"a:x": "abi"}), stands_first=True)
+    assert alone.shipped == "b:y"
 
 
 def test_nothing_ships_when_all_fall() -> None:

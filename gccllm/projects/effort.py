@@ -104,7 +104,9 @@ class Effort(Optimizer):
         self._recall(search, keys)
         self._announce(hot)
         tasks = self._tasks(judge, hot, isas)
-        conclusion = Conclusion(search, self._climber(judge, search, tasks), count_event)
+        conclusion = Conclusion(
+            search, self._climber(judge, search, tasks), count_event, stands_first=True
+        )
         best: Found | None = None
         try:
             best = self._rounds(search, conclusion, tasks, keys)
@@ -147,7 +149,8 @@ class Effort(Optimizer):
             self._gather(search, proposer, tasks, until)
             for _ in range(self.settings.refine if proposer.refines else 0):
                 self._gather(search, proposer, tasks, until)
-            self._conclude(conclusion, keys)
+            while self._conclude(conclusion, keys) and time.monotonic() < self.search_deadline:
+                self.say("looking for what is faster still")
         return self._best
 
     def _gather(
@@ -189,8 +192,8 @@ class Effort(Optimizer):
         search.glance_pairs = GLANCE_PAIRS
         return search
 
-    def _conclude(self, conclusion: Conclusion, keys: Mapping[str, UnitKey]) -> None:
-        """Confirm and examine what is best now; if it is accepted, keep it."""
+    def _conclude(self, conclusion: Conclusion, keys: Mapping[str, UnitKey]) -> bool:
+        """Confirm and examine what is best now; if it is accepted, keep it and say so."""
         before, search = self._best, conclusion.search
         # What has come to be confirmed is worth the runs that it takes.
         more = FOR_CONFIRMING * self.settings.budget
@@ -202,12 +205,13 @@ class Effort(Optimizer):
             self.search_deadline -= more
             search.deadline -= more
         if found is None:
-            return
+            return False
         self._best = found
         self._accept(found, keys, "")
         self._put_in_place(found)
         ratio = found.verdict.speedup.ratio if found.verdict.speedup else 0.0
         self.say(f"kept: {ratio:.2f}×: {', '.join(x for _, x in found.trial.functions)}")
+        return True
 
     def _put_in_place(self, found: Found | None) -> None:
         texts = found.trial.admitted.shipped if found else {}

@@ -44,6 +44,9 @@ class Conclusion:
     search: Search
     ladder: Climber
     count: Callable[[str], None] = lambda word: None
+    stands_first: bool = False
+    """what the ladder leaves of a combination has its turn before all that looks faster: for a
+    search that goes on when something is accepted, and may end before the rest is examined"""
     fallen: list[Known] = field(default_factory=list)
     """functions that the ladder refused"""
     _slow: list[Trial] = field(default_factory=list)
@@ -87,7 +90,8 @@ class Conclusion:
                 return found
             else:
                 climbs += 1
-                queue.insert(0, trial)
+                stands = self._without_refused(trial) if self.stands_first else trial
+                queue[:0] = [stands] if stands else []
                 # For what fell there may be a next best version.
                 again = self.search.composed()
                 queue += [again] if again is not None and again not in looked else []
