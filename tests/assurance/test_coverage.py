@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -9,8 +10,8 @@ import pytest
 
 from gccllm.asm.dialect import canonical
 from gccllm.asm.unit import parse
-from gccllm.assurance.coverage import Coverage, Unmeasured, cover, instrument
-from gccllm.assurance.coverage.blocks import COUNTERS
+from gccllm.assurance.coverage import Coverage, Unmeasured, count_calls, cover, instrument
+from gccllm.assurance.coverage.blocks import COUNTERS, instrument_calls
 from gccllm.recordings import Expected, Recording, load, save_case
 from gccllm.sandbox import choose
 from gccllm.sandbox.base import RunLimits, Trial
@@ -264,3 +265,66 @@ def test_clangs_code_bears_counters(
     done = measured(judged, recording, tmp_path, texts={judged.name: text})
     assert isinstance(done, dict)
     assert all(x.reached and not x.unknown for x in done.values())
+
+
+def test_calls_are_counted_at_the_entry() -> None:
+    lines = instrument_calls(SMALL, ["f", "g"], 2).text.split("\n")
+    assert lines[lines.index("\tendbr64") + 1] == f"\tincq\t{COUNTERS}+16(%rip)"
+    # a loop that begins at the first instruction is entered once
+    loop = SMALL.replace("\tendbr64\n", ".Lagain:\n")
+    lines = instrument_calls(loop, ["f"]).text.split("\n")
+    assert lines.index(f"\tincq\t{COUNTERS}+0(%rip)") < lines.index(".Lagain:")
+    assert instrument_calls(SMALL, ["g"]).left_out == {"g": "it is not in the unit"}
+
+
+CALLER = """
+#include <stdio.h>
+#include <stdlib.h>
+__attribute__((noinline)) unsigned step(unsigned x) { return x * 2654435761u ^ x >> 7; }
+__attribute__((noinline)) unsigned never(unsigned x) { return x + 1; }
+__attribute__((noinline, optimize("no-optimize-sibling-calls"))) unsigned depth(unsigned n)
+{
+    return n ? depth(n - 1) + 1 : 0;
+}
+int main(int argc, char **argv)
+{
+    unsigned x = 1, n = 0;
+    if (scanf("%u", &n) != 1)
+        return 1;
+    for (unsigned i = 0; i < n; i++)
+        x = step(x);
+    printf("%u %u\\n", x & 1, depth(n));
+    if (argc > 9)
+        printf("%u %s\\n", never(x), argv[1]);
+    exit(0);
+}
+"""
+
+
+@pytest.mark.parametrize("options", [(), ("-static",), ("-fcf-protection",)], ids=str)
+def test_calls_of_recorded_runs(tmp_path: Path, options: tuple[str, ...]) -> None:
+    source = tmp_path / "calls.c"
+    source.write_text(CALLER)
+    plain = tmp_path / "plain"
+    subprocess.run(["gcc", "-O2", str(source), "-o", str(plain)], check=True)
+    for n in (3, 300):
+        given = b"%d\n" % n
+        answer = subprocess.run([str(plain)], input=given, capture_output=True, check=True)
+        save_case(tmp_path / "tests", str(n), given, (), Expected(answer.stdout, 0))
+    judged = JudgedProgram("calls", source, tmp_path / "tests", (), ("-O2", *options))
+    folder = tmp_path / "linked"
+    folder.mkdir()
+    done = count_calls(
+        link_program(Toolchain(), judged, folder),
+        {"calls": ["main", "step", "never", "depth", "missing"]},
+        choose(),
+        load(judged.tests),
+        scratch=folder,
+    )
+    assert isinstance(done, dict)
+    assert {name: calls for (_, name), calls in done.items()} == {
+        "main": 2,
+        "step": 303,
+        "never": 0,
+        "depth": 305,
+    }

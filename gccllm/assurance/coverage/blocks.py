@@ -16,7 +16,7 @@ from gccllm.asm.lines import Line, label_of, split_statement
 from gccllm.asm.objects import is_code_section
 from gccllm.asm.unit import Function, Unit, parse
 
-__all__ = ["COUNTERS", "Block", "Instrumented", "instrument"]
+__all__ = ["COUNTERS", "Block", "Instrumented", "instrument", "instrument_calls"]
 
 COUNTERS = "__gccllm_reached"
 _CONDITIONAL = re.compile(r"j(?!mp)[a-z]+|loop\w*", re.I)
@@ -70,6 +70,34 @@ def instrument(text: str, functions: Sequence[str], first: int = 0) -> Instrumen
         if index in before:
             changed.append(before[index])
         changed.append(line)
+    return Instrumented("\n".join(changed), first, tuple(blocks), left_out)
+
+
+def instrument_calls(text: str, functions: Sequence[str], first: int = 0) -> Instrumented:
+    """Count how often the named functions are entered from outside: 8 bytes each, numbered from
+    ``first``. Flags hold nothing at a function's entry (System V ABI 3.2.1)."""
+    unit = parse(text)
+    blocks: list[Block] = []
+    left_out: dict[str, str] = {}
+    behind: dict[int, str] = {}
+    for name in functions:
+        function = unit.functions.get(name)
+        why = "it is not in the unit" if function is None else _obstacle(unit, function)
+        if function is None or why:
+            left_out[name] = why
+            continue
+        # A loop may begin at the first instruction, but not at the function's own name.
+        at = next(i for i in function.indices() if label_of(unit.lines[i]) == name)
+        then = next((i for i in function.indices() if unit.kinds[i] is Line.INSTRUCTION), at)
+        if split_statement(unit.lines[then])[0].strip() in _ENTRY_MARKS:
+            at = then
+        behind[at] = f"\tincq\t{COUNTERS}+{8 * (first + len(blocks))}(%rip)"
+        blocks.append(Block(name, at + 1, unit.lines[at].strip()))
+    changed: list[str] = []
+    for index, line in enumerate(unit.lines):
+        changed.append(line)
+        if index in behind:
+            changed.append(behind[index])
     return Instrumented("\n".join(changed), first, tuple(blocks), left_out)
 
 

@@ -13,14 +13,19 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from gccllm import process
-from gccllm.assurance.coverage.blocks import Block, Instrumented, instrument
+from gccllm.assurance.coverage.blocks import (
+    Block,
+    Instrumented,
+    instrument,
+    instrument_calls,
+)
 from gccllm.program import BuildStep, Program
 from gccllm.recordings import Case, Recording
 from gccllm.sandbox.base import Ending, RunLimits, RunResult, Sandbox, Trial
 from gccllm.toolchain import Toolchain
 from gccllm.types import Json
 
-__all__ = ["Coverage", "Unmeasured", "compile_counters", "cover"]
+__all__ = ["Coverage", "Unmeasured", "compile_counters", "count_calls", "cover"]
 
 RUNTIME = Path(__file__).with_name("runtime.c")
 COMPILE_SECONDS = 30.0
@@ -28,6 +33,8 @@ ROUND = 8
 TRIAL_SECONDS = 1.0
 """what a made-up input may take; a run that is ended early counts up to there"""
 MOST_SHOWN = 20
+WORD = 8
+"""bytes of a counter of calls"""
 
 
 @dataclass(frozen=True)
@@ -95,24 +102,18 @@ def cover(
         made[unit] = instrument(text, names, first)
         first += len(made[unit].blocks)
         instrumented[unit] = made[unit].text
-    runtime = scratch / f"counters-{first}.o"
-    built = compile_counters(program.toolchain, runtime, first) or program.build(
-        instrumented, scratch / "instrumented", extra=[str(runtime)]
-    )
-    if isinstance(built, BuildStep):
-        return Unmeasured(f"the instrumented program can't be built: {built.detail}")
-    reached = 0
-    given = [case.given for case in recording.cases]
+    executable = _build(program, instrumented, first, scratch)
+    if isinstance(executable, Unmeasured):
+        return executable
     deadline = time.monotonic() + seconds
-    programs = {"instrumented": built.executable}
     usual = limits or RunLimits()
-    with sandbox.open(programs, given, limits=usual, core=core) as session:
-        recorded = [_as_trial(number, case) for number, case in enumerate(recording.cases)]
-        results = session.run_many("instrumented", recorded, notes=True)
-    for case, result in zip(recording.cases, results, strict=True):
-        if not _as_recorded(case, result):
-            return Unmeasured(f"once instrumented it does otherwise on the case {case.name}")
+    results = _run_recorded(executable, sandbox, recording, usual, core)
+    if isinstance(results, Unmeasured):
+        return results
+    reached = 0
+    for result in results:
         reached |= _counters(result)
+    programs, given = {"instrumented": executable}, [case.given for case in recording.cases]
     short = replace(usual, wall_seconds=min(usual.wall_seconds, TRIAL_SECONDS))
     with sandbox.open(programs, given, limits=short, core=core) as session:
         for start in range(0, len(trials), ROUND):
@@ -127,6 +128,73 @@ def cover(
         for unit, names in functions.items()
         for name in names
     ]
+
+
+def count_calls(
+    program: Program,
+    functions: Mapping[str, Sequence[str]],
+    sandbox: Sandbox,
+    recording: Recording,
+    *,
+    scratch: Path,
+    limits: RunLimits | None = None,
+    core: int | None = None,
+) -> dict[tuple[str, str], int] | Unmeasured:
+    """How often the recorded cases, each run once, call the functions (named by unit).
+
+    Calls that an inliner removed are none. A function that bears no counter is left out.
+    ``scratch`` must be there. Raises SandboxError and SandboxUnavailable.
+    """
+    instrumented: dict[str, str] = {}
+    counted: list[tuple[str, str]] = []
+    for unit, names in functions.items():
+        made = instrument_calls(program.units[unit].assembly, names, len(counted))
+        counted += [(unit, x.function) for x in made.blocks]
+        instrumented[unit] = made.text
+    size = WORD * len(counted)
+    executable = _build(program, instrumented, size, scratch)
+    if isinstance(executable, Unmeasured):
+        return executable
+    results = _run_recorded(executable, sandbox, recording, limits or RunLimits(), core)
+    if isinstance(results, Unmeasured):
+        return results
+    calls = dict.fromkeys(counted, 0)
+    for result in results:
+        notes = result.notes.ljust(size, b"\0")
+        for number, function in enumerate(counted):
+            word = notes[WORD * number : WORD * (number + 1)]
+            calls[function] += int.from_bytes(word, "little")
+    return calls
+
+
+def _build(
+    program: Program, texts: Mapping[str, str], counters: int, scratch: Path
+) -> Path | Unmeasured:
+    runtime = scratch / f"counters-{counters}.o"
+    built = compile_counters(program.toolchain, runtime, counters) or program.build(
+        texts, scratch / "instrumented", extra=[str(runtime)]
+    )
+    if isinstance(built, BuildStep):
+        return Unmeasured(f"the instrumented program can't be built: {built.detail}")
+    return built.executable
+
+
+def _run_recorded(
+    executable: Path,
+    sandbox: Sandbox,
+    recording: Recording,
+    limits: RunLimits,
+    core: int | None,
+) -> list[RunResult] | Unmeasured:
+    """Each recorded case once, with what the counters hold in the end."""
+    given = [case.given for case in recording.cases]
+    with sandbox.open({"instrumented": executable}, given, limits=limits, core=core) as session:
+        recorded = [_as_trial(number, case) for number, case in enumerate(recording.cases)]
+        results = session.run_many("instrumented", recorded, notes=True)
+    for case, result in zip(recording.cases, results, strict=True):
+        if not _as_recorded(case, result):
+            return Unmeasured(f"once instrumented it does otherwise on the case {case.name}")
+    return list(results)
 
 
 def compile_counters(tools: Toolchain, target: Path, counters: int) -> BuildStep | None:
