@@ -319,7 +319,19 @@ class Store:
             except BaseException:
                 with contextlib.suppress(sqlite3.Error):
                     self._db.execute("ROLLBACK")
+                self._restore_index()
                 raise
+
+    def _restore_index(self) -> None:
+        """It may have run ahead of a transaction that failed at its end, on a full disk perhaps.
+        What can't be mended now, the next writer mends."""
+        with contextlib.suppress(sqlite3.Error, OSError):
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                if self._index_bytes() != _read_or_empty(self.folder / "index"):
+                    self._write_index()
+            finally:
+                self._db.execute("ROLLBACK")
 
     def _index_bytes(self) -> bytes:
         rows = self._db.execute("SELECT DISTINCT fingerprint FROM rewrites").fetchall()

@@ -70,6 +70,26 @@ def test_the_index_lists_fingerprints_in_order(tmp_path: Path) -> None:
         assert store.verify() == []
 
 
+def test_the_index_does_not_run_ahead_of_a_commit_that_fails(tmp_path: Path) -> None:
+    other = replace(REWRITE, key=UnitKey("l", "c", "i"), fingerprint=7)
+    with Store(tmp_path) as store:
+        store.put(REWRITE)
+        with sqlite3.connect(tmp_path / "store.sqlite") as db:
+            # what only the end of a transaction refuses
+            db.execute("CREATE TABLE whole (id INTEGER PRIMARY KEY)")
+            db.execute("CREATE TABLE part (id REFERENCES whole (id) DEFERRABLE INITIALLY DEFERRED)")
+            db.execute(
+                "CREATE TRIGGER late AFTER INSERT ON rewrites"
+                " BEGIN INSERT INTO part VALUES (1); END"
+            )
+        store._db.execute("PRAGMA foreign_keys=ON")
+        with pytest.raises(StoreError):
+            store.put(other)
+        assert index_of(tmp_path) == [REWRITE.fingerprint]
+        assert store.verify() == []
+        assert store.rewrites() == [REWRITE]
+
+
 def test_verify_finds_a_stale_index_and_a_damaged_text(tmp_path: Path) -> None:
     with Store(tmp_path) as store:
         store.put(REWRITE)
