@@ -61,7 +61,7 @@ _VERDICT_MEANINGS: Mapping[VerdictKind, str] = {
     VerdictKind.DIFFERS: "an input was found on which candidate and baseline differ",
     VerdictKind.NOT_FASTER: "right, but not measurably faster, or another was faster still",
     VerdictKind.SUSPICIOUS: "too good to be true; not accepted",
-    VerdictKind.UNJUDGED: "our own fault: it could not be judged",
+    VerdictKind.UNJUDGED: "not sure enough for what was asked, or not judged for a fault of ours",
 }
 
 
