@@ -155,13 +155,18 @@ def account(
     ):
         counts = sum(x.blocks for x in covers), sum(x.reached for x in covers)
         same, ending = len(gaps) - len(before), len(before) - len(left)
-        kept = tuple(x for x in left if ways is None or not _is_beyond_reach(x, ways))
+        kept = tuple(_within_reach(left, ways))
         sides.append(Side(*counts, same, kept, ends=ending, unreachable=len(left) - len(kept)))
     return Account(sides[0], sides[1], candidate[0].reached > 0)
 
 
-def _is_beyond_reach(gap: Gap, ways: Unreachable) -> bool:
-    return bool(gap.lines) and ways.lines(gap.function).issuperset(gap.lines)
+def _within_reach(gaps: Sequence[Gap], ways: Unreachable | None) -> Iterator[Gap]:
+    """Those that something might enter, for all that is known."""
+    for gap in gaps:
+        asked = [x.lines[0] for x in gaps if x.function == gap.function and x.lines]
+        known = ways.lines(gap.function, asked) if ways is not None else frozenset()
+        if not gap.lines or not known.issuperset(gap.lines):
+            yield gap
 
 
 def _matched(gaps: Sequence[Gap], others: Sequence[Gap]) -> list[Gap]:
