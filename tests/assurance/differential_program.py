@@ -161,6 +161,17 @@ APART void add_to(int *to, const int *from, int n)
     for (int i = 0; i < n; i++)
         to[i] += from[i] * 3;
 }
+APART void blend(short *restrict to, const short *restrict by)
+{
+    for (int i = 0; i < 8; i++)
+        to[i] = to[i] == -32768 && by[i] == -32768 ? 32767 : (short)(to[i] * by[i] >> 15);
+}
+APART int first(const struct node *at)
+{
+    if (at == NULL)
+        return -1;
+    return at->next == NULL ? at->value : at->next->value;
+}
 APART int told(int c)
 {
     if (c > 3000)
@@ -214,6 +225,12 @@ int main(void)
         transpose(w, v, n / 9, round % 9 + 1);
         all += (unsigned)runs(s, n) + (unsigned)louder((short)(v[1] * 300), (short)(v[2] * 300));
         add_to(v, w, n);
+        short x[8], y[8];
+        for (int i = 0; i < 8; i++)
+            x[i] = (short)(v[i] * 99), y[i] = (short)(w[i] * 301);
+        blend(x, y);
+        struct node last = {v[0], NULL}, front = {v[1], &last};
+        all += (unsigned)x[v[2] & 7] + (unsigned)first(&front);
         all += (unsigned)digit((int)(NEXT() % 90) - 50) + (unsigned)told(v[9]);
         char *c = copied(s, n);
         all += (unsigned char)c[n / 2];
