@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -20,6 +20,7 @@ from gccllm.assurance.ladder.accounts import Account, Gap, Side, account
 from gccllm.assurance.ladder.helpers import Helpers
 from gccllm.assurance.ladder.region import examine_region
 from gccllm.assurance.ladder.rewritten import Rewritten, rewritten
+from gccllm.assurance.ladder.stops import Stops
 from gccllm.assurance.ladder.words import Combination, Function, skipped
 from gccllm.assurance.levels import Assurance, Examination, Standing
 from gccllm.assurance.unreachable import Unreachable
@@ -140,7 +141,8 @@ class ProgramRungs:
             if helpers[unit].names:
                 # Nobody watches how they return, and one may return elsewhere.
                 ways = ways[0], None
-            made[unit, name] = account(texts, ours[unit, name], candidate, ways)
+            stop = partial(self._stops.arguments, unit, without=frozenset(what.functions))
+            made[unit, name] = account(texts, ours[unit, name], candidate, ways, stop)
         return made
 
     def _unreachable(
@@ -159,6 +161,14 @@ class ProgramRungs:
                 self._ways[key] = Unreachable(parse(text), code, trusted=trusted)
             made.append(self._ways[key])
         return made[0], made[1]
+
+    @cached_property
+    def _stops(self) -> Stops:
+        place = self._place
+        return Stops(
+            lambda: {x: self._base(x) for x in place.program.units},
+            lambda unit, name: self._differential.signature(unit, name, place.specs.get(unit)),
+        )
 
     def _base(self, unit: str) -> Unit:
         if unit not in self._bases:
