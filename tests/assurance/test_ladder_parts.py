@@ -325,6 +325,38 @@ def test_ends_by_a_function_of_the_programs_own(theirs: str, complete: bool) -> 
     assert not shadowed.complete, "the candidate's is another one"
 
 
+LEFT_OUT = """#include <assert.h>
+void g(int);
+void f(int n) {
+    if (n < 0) return;
+    assert(n >= 0);
+    g(n);
+}
+"""
+
+
+@pytest.mark.parametrize(
+    ("changed", "complete"),
+    [
+        (LEFT_OUT.replace("    if (n < 0) return;\n", "\n"), True),
+        (LEFT_OUT.replace("    if (n < 0) return;\n", ""), False),
+        (LEFT_OUT.replace("if (n < 0) return;", "").replace("n >= 0", "n >= 1"), False),
+    ],
+)
+def test_assertions_that_gcc_knows_to_hold_stand_in_the_source(
+    changed: str, complete: bool
+) -> None:
+    """At the same place with the same text; gcc's version has no such block, the candidate has."""
+    ours, theirs = compiled(LEFT_OUT), compiled(changed)
+    assert "__assert_fail" not in ours
+    failing = [i for i, x in enumerate(blocks_of(theirs, "f")) if "__assert" in str(x.body)]
+    counts = coverage(ours), [coverage(theirs, *failing)]
+    plain = compiled(LEFT_OUT, "-O0")
+    found = account((ours, theirs), *counts, source=lambda: plain)
+    assert found.complete == complete, found.candidate.gaps
+    assert not account((ours, theirs), *counts).complete
+
+
 CHECKED = """\
 \t.text
 \t.globl\tf

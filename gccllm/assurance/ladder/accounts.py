@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from gccllm.asm.lines import Line, classify, split_statement, strip_comment
@@ -134,10 +134,12 @@ def account(
     candidate: Sequence[Coverage],
     unreachable: tuple[Unreachable | None, Unreachable | None] = (None, None),
     stop: Stop = lambda name: None,
+    source: Callable[[], str | None] = lambda: None,
 ) -> Account:
     """``texts``: gcc's unit and the rewritten one. ``candidate``: the function itself first, then
     the helpers that came along with it. ``unreachable``: of both units, where that may be asked.
-    ``stop``: what is known of functions of the program's own that never return."""
+    ``stop``: what is known of functions of the program's own that never return. ``source``: gcc's
+    unit as it is without optimization, if that can be had; it is asked for where it matters."""
     known = [baseline, *candidate]
     unknown = next((x.unknown for x in known if x.unknown), "")
     if unknown or not candidate:
@@ -148,7 +150,7 @@ def account(
     blocks = list(blocks_of(texts[1], *(x.function for x in candidate), stop=stop))
     also = {x.body for x in blocks}
     different = _matched(theirs, ours), [x for x in ours if x.body not in also]
-    left_theirs = _ending_otherwise(different[0], different[1], texts[0], stop)
+    left_theirs = _ending_otherwise(different[0], different[1], (texts[0], source), stop)
     ends = {x.end for x in blocks}
     left_ours = [x for x in different[1] if not x.end or x.end not in ends]
     sides = []
@@ -194,29 +196,44 @@ def _matched(gaps: Sequence[Gap], others: Sequence[Gap]) -> list[Gap]:
     return left
 
 
-def _ending_otherwise(gaps: Sequence[Gap], ours: Sequence[Gap], text: str, stop: Stop) -> list[Gap]:
-    """Those of the candidate's ``gaps`` that don't end the program as gcc's unit, ``text``, does.
+def _ending_otherwise(
+    gaps: Sequence[Gap],
+    ours: Sequence[Gap],
+    units: tuple[str, Callable[[], str | None]],
+    stop: Stop,
+) -> list[Gap]:
+    """Those of the candidate's ``gaps`` that don't end the program as gcc's unit does, the first of
+    ``units``, or its source, the second one.
 
     A failed assertion says where in the source it stands: any block of the unit that fails so is
     gcc's version of it, wherever it was inlined, and how often. So does the number that a function
-    of the program's own is told, where the unit has one such block only. All else looks alike: then
-    each block stands for one that no run entered in gcc's version of the function, too.
+    of the program's own is told, where the unit has one such block only. What the source has and
+    the unit has not, gcc knows to pass. All else looks alike: then each block stands for one that
+    no run entered in gcc's version of the function, too.
     """
-    places: Counter[str] = Counter()
-    if any(named(x.end) or numbered(x.end) for x in gaps):
-        places.update(x.end for x in blocks_of(text, *parse(text).functions, stop=stop))
+    left = _elsewhere(gaps, units[0], stop)
+    if any(named(x.end) or numbered(x.end) for x in left):
+        left = _elsewhere(left, units[1]() or "", stop)
     there = Counter(x.end for x in ours if x.end and not named(x.end))
-    left = []
-    for gap in gaps:
-        if named(gap.end) and places[gap.end]:
-            continue
-        if numbered(gap.end) and places[gap.end] == 1:
-            continue
+    found = []
+    for gap in left:
         if there[gap.end] and gap.end:
             there[gap.end] -= 1
         else:
-            left.append(gap)
-    return left
+            found.append(gap)
+    return found
+
+
+def _elsewhere(gaps: Sequence[Gap], text: str, stop: Stop) -> list[Gap]:
+    """Those whose end does not say which place of the source it is, or no block of a unit has."""
+    places: Counter[str] = Counter()
+    if any(named(x.end) or numbered(x.end) for x in gaps):
+        places.update(x.end for x in blocks_of(text, *parse(text).functions, stop=stop))
+    return [
+        x
+        for x in gaps
+        if not (named(x.end) and places[x.end]) and not (numbered(x.end) and places[x.end] == 1)
+    ]
 
 
 def _gaps(text: str, covers: Sequence[Coverage], stop: Stop) -> Iterator[Gap]:

@@ -20,15 +20,14 @@ Stop = Callable[[str], Sequence[str] | None]
 """function of the program's own → the registers with all that it is told, where it never returns
 (see :mod:`gccllm.assurance.ladder.stops`)"""
 _NAMES = {
-    **{f"{x}{y}": f"r{y}" for x in "re" for y in ("di", "si", "dx", "cx")},
-    **{f"{x}{y}": x for x in ("r8", "r9") for y in ("", "d")},
+    **{f"{x}{y}": f"r{y}" for x in "re" for y in "ax bx cx dx si di bp".split()},
+    **{f"r{x}{y}": f"r{x}" for x in range(8, 16) for y in ("", "d")},
 }
-"""names of the registers that carry arguments, whole and half"""
+"""names of general registers, whole and half"""
 _PLACE = re.compile(r"leaq? ([A-Za-z_.$][\w.$]*)\(%rip\)|mov[lq]? \$([A-Za-z_.$][\w.$]*)")
 _NUMBER = re.compile(r"\$(-?(?:0[xX][0-9a-fA-F]+|\d+))")
 _SETS = frozenset("mov movl movq movabs movabsq lea leaq".split())
 _CALLS = frozenset("call callq jmp jmpq".split())
-_WHOLE = re.compile(r"%(?:r(?:[abcd]x|[sd]i|bp|\d+d?)|e(?:[abcd]x|[sd]i|bp))")
 _SPILL = re.compile(r"-?\d*\(%rsp\)")
 _IDLE = frozenset("nop nopl nopw endbr64 push pushq".split())
 _STACK = frozenset("sub subq add addq".split())
@@ -55,21 +54,23 @@ def end_of(statements: Iterable[tuple[str, str]], unit: Unit, stop: Stop) -> str
             return _end(operands, known, unit, stop)
         if word in _IDLE or (word in _STACK and fields[1:] == ["%rsp"]):
             continue
-        if word in _POPS and len(fields) == 1 and fields[0][1:] not in _NAMES:
+        if word in _POPS and len(fields) == 1:
+            known.pop(fields[0][1:], "")
             continue
         if word in _SETS and len(fields) == 2 and _SPILL.fullmatch(fields[1]):
             continue
-        if len(fields) != 2 or _WHOLE.fullmatch(fields[1]) is None:
+        target = _NAMES.get(fields[-1][1:], "")
+        if len(fields) != 2 or not target:
             return ""
         if word in ("xor", "xorl", "xorq") and fields[0] == fields[1]:
             value = "0"
+        elif word in _SETS and fields[0][1:] in _NAMES:
+            value = known.get(_NAMES[fields[0][1:]], "")
         elif word in _SETS:
             value = _constant(word, fields[0], unit)
         else:
             return ""
-        name = _NAMES.get(fields[1][1:])
-        if name is not None:
-            known[name] = value
+        known[target] = value
     return ""
 
 

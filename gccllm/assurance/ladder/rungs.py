@@ -14,7 +14,7 @@ from gccllm.assurance.abi import Checker
 from gccllm.assurance.coverage import Coverage, Unmeasured, cover
 from gccllm.assurance.differential import Differential
 from gccllm.assurance.differential.layout import Unsupported
-from gccllm.assurance.differential.source import checked_unit
+from gccllm.assurance.differential.source import checked_unit, plain_unit
 from gccllm.assurance.fuzz import fuzz
 from gccllm.assurance.ladder.accounts import Account, Gap, Side, account
 from gccllm.assurance.ladder.helpers import Helpers
@@ -65,6 +65,7 @@ class ProgramRungs:
         """by unit and text"""
         self._rewritten: dict[tuple[Function, str], Rewritten | None] = {}
         self._bases: dict[str, Unit] = {}
+        self._plains: dict[str, str | None] = {}
 
     def abi(self, what: Combination, function: Function) -> Examination:
         """What the shipped object does to the ABI that gcc's does not."""
@@ -142,7 +143,8 @@ class ProgramRungs:
                 # Nobody watches how they return, and one may return elsewhere.
                 ways = ways[0], None
             stop = partial(self._stops.arguments, unit, without=frozenset(what.functions))
-            made[unit, name] = account(texts, ours[unit, name], candidate, ways, stop)
+            source = partial(self._plain, unit)
+            made[unit, name] = account(texts, ours[unit, name], candidate, ways, stop, source)
         return made
 
     def _unreachable(
@@ -161,6 +163,14 @@ class ProgramRungs:
                 self._ways[key] = Unreachable(parse(text), code, trusted=trusted)
             made.append(self._ways[key])
         return made[0], made[1]
+
+    def _plain(self, unit: str) -> str | None:
+        """gcc's unit without optimization."""
+        place = self._place
+        if unit not in self._plains:
+            made = plain_unit(place.program, place.specs.get(unit), place.scratch)
+            self._plains[unit] = made
+        return self._plains[unit]
 
     @cached_property
     def _stops(self) -> Stops:
