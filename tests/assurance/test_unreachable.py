@@ -291,7 +291,7 @@ def holds(known: Range, number: int) -> bool:
 
 def test_what_is_entered_is_never_called_unreachable(tmp_path: Path) -> None:
     rng = random.Random(21)
-    programs = {f"f{x}": branching(rng, rng.randrange(3, 8)) for x in range(500)}
+    programs = {f"f{x}": branching(rng, rng.randrange(3, 8)) for x in range(600)}
     text = "\n".join(written(x, y, counted=False) for x, y in programs.items())
     unit, code = parse(text), functions_of(assembled(text, tmp_path))
     found = Unreachable(unit, code, trusted=False)
@@ -306,7 +306,7 @@ def test_what_is_entered_is_never_called_unreachable(tmp_path: Path) -> None:
             _, entered = called[name]([value(rng) for _ in REGISTERS])
             wrong = [x for x, line in enumerate(at) if entered[x] and line in lines]
             assert not wrong, (blocks, wrong)
-    assert dead > 100
+    assert dead > 90
     assert closed > 20
 
 
