@@ -227,6 +227,52 @@ def test_what_differs_for_objects_that_overlap_says_nothing(bench: Bench) -> Non
     assert bench.examined("add_to", text, pairs=60_000).standing is Standing.PASSED
 
 
+def test_what_saturates_only_where_both_operands_are_at_their_ends_is_entered(
+    bench: Bench,
+) -> None:
+    text = bench.compiled(SOURCE, ["-O2", "-funroll-all-loops", "-fno-tree-vectorize"])
+    assert bench.examined("blend", text, pairs=60_000).standing is Standing.PASSED
+    entered = bench.entered("blend", text)
+    assert entered is not None
+    assert all(entered.baseline)
+    assert all(entered.candidate["blend"])
+
+
+def test_so_few_elements_as_no_caller_passes_are_tried_even_where_calls_take_long(
+    bench: Bench,
+) -> None:
+    text = bench.compiled(SOURCE, ["-O1"])
+    assert bench.examined("span", text, pairs=3000).standing is Standing.PASSED
+    entered = bench.entered("span", text)
+    assert entered is not None
+    assert all(entered.baseline)
+    assert all(entered.candidate["span"])
+
+
+def test_pointers_that_lead_nowhere_enter_what_looks_for_them(bench: Bench) -> None:
+    text = bench.compiled(SOURCE, ["-O1"])
+    assert bench.examined("first", text, pairs=60_000).standing is Standing.PASSED
+    entered = bench.entered("first", text)
+    assert entered is not None
+    assert all(entered.baseline)
+    assert all(entered.candidate["first"])
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong"), [("return -1;", "return -2;"), ("if (at == NULL)", "if (0)")]
+)
+def test_what_differs_for_pointers_that_lead_nowhere_says_nothing(
+    bench: Bench, right: str, wrong: str
+) -> None:
+    """Whether callers may pass them is not known; the block that looks for them stays open."""
+    head, definition = alone("first")
+    text = bench.compiled(head + definition.replace(right, wrong, 1), ["-O1"])
+    assert bench.examined("first", text, pairs=60_000).standing is Standing.PASSED
+    entered = bench.entered("first", text)
+    assert entered is not None
+    assert not all(entered.baseline)
+
+
 def test_what_calls_that_are_not_compared_enter_is_not_told(bench: Bench) -> None:
     """gcc's version calls puts there, so the candidate's is not called at all."""
     head, definition = alone("told")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import subprocess
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -13,12 +14,14 @@ from gccllm.asm.code import functions_of
 from gccllm.asm.region_text import render, replace
 from gccllm.asm.unit import Unit, parse
 from gccllm.assurance.coverage import Block, Coverage
+from gccllm.assurance.differential.layout import Kind, Layout, Leaf, Parameter, signature
 from gccllm.assurance.ladder.accounts import Account, account, blocks_of
 from gccllm.assurance.ladder.helpers import Helpers
 from gccllm.assurance.ladder.region import examine_region
 from gccllm.assurance.ladder.replay import agrees
 from gccllm.assurance.ladder.rewritten import Rewritten, rewritten
 from gccllm.assurance.ladder.same_flow import same_flow
+from gccllm.assurance.ladder.stops import Stops
 from gccllm.assurance.ladder.unchanged import unchanged
 from gccllm.assurance.levels import Standing
 from gccllm.assurance.unreachable import Unreachable
@@ -237,6 +240,121 @@ def test_ends_without_a_place_stand_one_for_one(ours: str, theirs: str, complete
         "\tmovl\t$1, %eax\n\tret\n", texts[1].split(".L3:\n")[1].split("\t.size")[0]
     )
     assert not account((texts[0], more), coverage(texts[0], 2), [coverage(more, 1, 2)]).complete
+
+
+FAIL = """#include <stdio.h>
+#include <stdlib.h>
+void give_up(int why) {
+    fprintf(stderr, "error %d\\n", why);
+    if (why == 7)
+        fputs("seven\\n", stderr);
+    exit(3);
+}
+"""
+NUMBERED = "void f(int n) __attribute__((noipa)); void give_up(int); void g(int);\n"
+CHECKS = "if (n == 1) give_up(11); if (n == 2) give_up(12);"
+INT = Parameter("why", "int", Layout("int", 4, 4, (Leaf("", 0, Kind.SIGNED, 4),)))
+
+
+def stops(fail: str, ours: str, parameter: Parameter = INT) -> Stops:
+    """Of a program of two units: the one that fails, and gcc's own."""
+    units = {"fail": parse(fail), "own": parse(ours)}
+    return Stops(lambda: units, lambda unit, name: signature(name, [parameter], None, []))
+
+
+def test_functions_of_the_programs_own_that_never_return() -> None:
+    ours = compiled(f"{NUMBERED} void f(int n) {{ {CHECKS} g(n); }}")
+    fail = compiled(FAIL)
+    known = stops(fail, ours)
+    assert known.arguments("own", "give_up") == ("rdi",)
+    assert known.arguments("fail", "give_up") == ("rdi",)
+    assert known.arguments("own", "give_up", [("fail", "give_up")]) is None, "it is not gcc's"
+    assert known.arguments("own", "g") is None
+    assert known.arguments("own", "f") is None
+    wide = Parameter("why", "long", Layout("long", 8, 8, (Leaf("", 0, Kind.SIGNED, 8),)))
+    assert stops(fail, ours, wide).arguments("own", "give_up") is None
+    hidden = fail.replace("\t.globl\tgive_up\n", "")
+    assert stops(hidden, ours).arguments("own", "give_up") is None
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("exit(3);", ""),
+        ("exit(3);", "if (why != 9) exit(3);"),
+        ("exit(3);", "extern void leave(void); leave();"),
+        ("if (why == 7)", "extern long b[]; if (why == 8) __builtin_longjmp(b, 1); if (why == 7)"),
+        ("if (why == 7)", "extern void (*hook)(void); hook(); if (why == 7)"),
+        ("fputs(", "say("),
+        ("exit(3);", 'for (;;) __asm__ ("ret");'),
+    ],
+)
+def test_what_may_return_or_leave_is_no_stop(before: str, after: str) -> None:
+    assert before in FAIL
+    ours = compiled(f"{NUMBERED} void f(int n) {{ {CHECKS} g(n); }}")
+    known = stops(compiled(FAIL.replace(before, after)), ours)
+    assert known.arguments("own", "give_up") is None
+
+
+@pytest.mark.parametrize(
+    ("theirs", "complete"),
+    [
+        (CHECKS, True),
+        ("g(n * 3); if (n == 1) give_up(11); if (n == 2) give_up(12);", True),
+        (f"if (n == 5) give_up(11); {CHECKS}", True),
+        (CHECKS.replace("12", "13"), False),
+        (CHECKS.replace("give_up(12)", "give_up(n)"), False),
+        (CHECKS.replace("give_up(12)", "{ g(7); give_up(12); }"), False),
+    ],
+)
+def test_ends_by_a_function_of_the_programs_own(theirs: str, complete: bool) -> None:
+    ours = compiled(f"{NUMBERED} void f(int n) {{ {CHECKS} g(n); }}")
+    text = compiled(f"{NUMBERED} void f(int n) {{ {theirs} g(n); }}", "-O1")
+
+    def never(unit: str) -> Coverage:
+        calls = [i for i, x in enumerate(blocks_of(unit, "f")) if "give_up" in str(x.body)]
+        return coverage(unit, *calls)
+
+    stop = partial(stops(compiled(FAIL), ours).arguments, "own")
+    texts = ours, text
+    found = account(texts, never(ours), [never(text)], stop=stop)
+    assert found.complete == complete, found.candidate.gaps
+    assert not account(texts, never(ours), [never(text)]).complete
+    own = helper("give_up", "ret")
+    shadowed = account((ours, text + own), never(ours), [never(text)], stop=stop)
+    assert not shadowed.complete, "the candidate's is another one"
+
+
+LEFT_OUT = """#include <assert.h>
+void g(int);
+void f(int n) {
+    if (n < 0) return;
+    assert(n >= 0);
+    g(n);
+}
+"""
+
+
+@pytest.mark.parametrize(
+    ("changed", "complete"),
+    [
+        (LEFT_OUT.replace("    if (n < 0) return;\n", "\n"), True),
+        (LEFT_OUT.replace("    if (n < 0) return;\n", ""), False),
+        (LEFT_OUT.replace("if (n < 0) return;", "").replace("n >= 0", "n >= 1"), False),
+    ],
+)
+def test_assertions_that_gcc_knows_to_hold_stand_in_the_source(
+    changed: str, complete: bool
+) -> None:
+    """At the same place with the same text; gcc's version has no such block, the candidate has."""
+    ours, theirs = compiled(LEFT_OUT), compiled(changed)
+    assert "__assert_fail" not in ours
+    failing = [i for i, x in enumerate(blocks_of(theirs, "f")) if "__assert" in str(x.body)]
+    counts = coverage(ours), [coverage(theirs, *failing)]
+    plain = compiled(LEFT_OUT, "-O0")
+    found = account((ours, theirs), *counts, source=lambda: plain)
+    assert found.complete == complete, found.candidate.gaps
+    assert not account((ours, theirs), *counts).complete
 
 
 CHECKED = """\

@@ -22,8 +22,10 @@ static struct placed here[MOST_OBJECTS];
 static const struct state *current;
 static uint8_t canary_byte;
 
-/* A pointer that leads into another object than it did when it was captured; link -1: none. */
-static struct { int64_t link, to, offset; } misled = {.link = -1};
+/* A pointer that does not lead where it did when it was captured, but into another object, or
+ * nowhere; link -1: it led to no object then, either. */
+enum misleading { TRUE_TO_CAPTURE, OVERLAPPING, NOWHERE };
+static struct { enum misleading how; int64_t link, to, offset; } misled;
 
 enum { GUARD = 1 << 20, HEAP = 1 << 20, HEAP_JUNK = 0xA5 };
 static uint8_t heap[HEAP] __attribute__((aligned(64))), heap_after[HEAP];
@@ -65,6 +67,7 @@ static bool in_arena(int64_t i)
 static void stage(const struct state *s)
 {
     current = s;
+    misled.how = TRUE_TO_CAPTURE;
     misled.link = -1;
     for (int64_t i = 0; i < s->objects; i++) {
         struct placed *p = &here[i];
@@ -121,6 +124,8 @@ static void place(enum placing how, bool tight)
         int64_t to = i == misled.link ? misled.to : l->to;
         int64_t offset = i == misled.link ? misled.offset : l->offset;
         uint64_t value = (uint64_t)(here[to].at + here[to].lead + offset);
+        if (i == misled.link && misled.how == NOWHERE)
+            value = 0;
         if (at >= 0 && at + 8 <= from->size)
             memcpy(from->initial + at, &value, 8);
     }

@@ -12,9 +12,10 @@ from gccllm.program import Program
 from gccllm.proposers.base import CompileSpec
 from gccllm.toolchain import Toolchain
 
-__all__ = ["checked_unit", "types_of", "uninlined_unit"]
+__all__ = ["checked_unit", "plain_unit", "types_of", "uninlined_unit"]
 
 _TYPES_ONLY = ("-g", "-O0", "-fno-lto", "-fkeep-static-functions")
+_PLAIN = ("-O0", "-fno-lto", "-fkeep-static-functions", "-fkeep-inline-functions")
 _UNINLINED = "-fno-inline -fno-ipa-cp -fno-ipa-sra -fno-partial-inlining -fno-ipa-icf".split()
 _CHECKED = (
     "-O1 -fno-inline -fkeep-static-functions -fno-lto -fsanitize=undefined"
@@ -50,6 +51,13 @@ def checked_unit(program: Program, spec: CompileSpec | None, scratch: Path) -> U
         return None
     text = _emitted(program.toolchain, spec, _CHECKED, scratch / "checked.s")
     return parse(text) if text is not None else None
+
+
+def plain_unit(program: Program, spec: CompileSpec | None, scratch: Path) -> str | None:
+    """The unit's assembly with all that its source says, nothing left out; None without it."""
+    if spec is None:
+        return None
+    return _emitted(program.toolchain, spec, _PLAIN, scratch / "plain.s")
 
 
 def uninlined_unit(program: Program, spec: CompileSpec | None, scratch: Path) -> Unit | None:

@@ -24,7 +24,8 @@ MOST_CONSTANTS = 256
 CANDIDATE = "gd_candidate"
 """the name of the candidate's version"""
 HERE = Path(__file__).resolve().parent
-_SOURCES = [HERE / x for x in ("harness.c", "harness.h", "call.h", "memory.h", "mutate.h")]
+_PARTS = "harness call memory values shape flood mutate".split()
+_SOURCES = [HERE / "harness.c", *(HERE / f"{x}.h" for x in _PARTS)]
 _GLOBAL = "\t.globl\t"
 
 

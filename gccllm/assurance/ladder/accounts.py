@@ -11,13 +11,13 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from gccllm.asm.lines import Line, classify, split_statement, strip_comment
-from gccllm.asm.unit import parse
+from gccllm.asm.unit import Unit, parse
 from gccllm.assurance.coverage import Block, Coverage, instrument
-from gccllm.assurance.ladder.ends import end_of, named
+from gccllm.assurance.ladder.ends import Stop, end_of, named, numbered
 from gccllm.assurance.unreachable import Unreachable
 from gccllm.types import Json
 
@@ -133,19 +133,24 @@ def account(
     baseline: Coverage,
     candidate: Sequence[Coverage],
     unreachable: tuple[Unreachable | None, Unreachable | None] = (None, None),
+    stop: Stop = lambda name: None,
+    source: Callable[[], str | None] = lambda: None,
 ) -> Account:
     """``texts``: gcc's unit and the rewritten one. ``candidate``: the function itself first, then
-    the helpers that came along with it. ``unreachable``: of both units, where that may be asked."""
+    the helpers that came along with it. ``unreachable``: of both units, where that may be asked.
+    ``stop``: what is known of functions of the program's own that never return. ``source``: gcc's
+    unit as it is without optimization, if that can be had; it is asked for where it matters."""
     known = [baseline, *candidate]
     unknown = next((x.unknown for x in known if x.unknown), "")
     if unknown or not candidate:
         return Account(unknown=f"its blocks can't be counted: {unknown or 'it is not there'}")
-    ours = list(_gaps(texts[0], [baseline]))
-    theirs = list(_gaps(texts[1], candidate))
-    blocks = list(blocks_of(texts[1], *(x.function for x in candidate)))
+    stop = _alike(parse(texts[0]), parse(texts[1]), stop)
+    ours = list(_gaps(texts[0], [baseline], stop))
+    theirs = list(_gaps(texts[1], candidate, stop))
+    blocks = list(blocks_of(texts[1], *(x.function for x in candidate), stop=stop))
     also = {x.body for x in blocks}
     different = _matched(theirs, ours), [x for x in ours if x.body not in also]
-    left_theirs = _ending_otherwise(different[0], different[1], texts[0])
+    left_theirs = _ending_otherwise(different[0], different[1], (texts[0], source), stop)
     ends = {x.end for x in blocks}
     left_ours = [x for x in different[1] if not x.end or x.end not in ends]
     sides = []
@@ -155,13 +160,28 @@ def account(
     ):
         counts = sum(x.blocks for x in covers), sum(x.reached for x in covers)
         same, ending = len(gaps) - len(before), len(before) - len(left)
-        kept = tuple(x for x in left if ways is None or not _is_beyond_reach(x, ways))
+        kept = tuple(_within_reach(left, ways))
         sides.append(Side(*counts, same, kept, ends=ending, unreachable=len(left) - len(kept)))
     return Account(sides[0], sides[1], candidate[0].reached > 0)
 
 
-def _is_beyond_reach(gap: Gap, ways: Unreachable) -> bool:
-    return bool(gap.lines) and ways.lines(gap.function).issuperset(gap.lines)
+def _alike(ours: Unit, theirs: Unit, stop: Stop) -> Stop:
+    """For names that mean the same in both units."""
+
+    def known(name: str) -> Sequence[str] | None:
+        same = ours.defines(name) == theirs.defines(name)
+        return stop(name) if same and name not in {**ours.aliases, **theirs.aliases} else None
+
+    return known
+
+
+def _within_reach(gaps: Sequence[Gap], ways: Unreachable | None) -> Iterator[Gap]:
+    """Those that something might enter, for all that is known."""
+    for gap in gaps:
+        asked = [x.lines[0] for x in gaps if x.function == gap.function and x.lines]
+        known = ways.lines(gap.function, asked) if ways is not None else frozenset()
+        if not gap.lines or not known.issuperset(gap.lines):
+            yield gap
 
 
 def _matched(gaps: Sequence[Gap], others: Sequence[Gap]) -> list[Gap]:
@@ -176,37 +196,55 @@ def _matched(gaps: Sequence[Gap], others: Sequence[Gap]) -> list[Gap]:
     return left
 
 
-def _ending_otherwise(gaps: Sequence[Gap], ours: Sequence[Gap], text: str) -> list[Gap]:
-    """Those of the candidate's ``gaps`` that don't end the program as gcc's unit, ``text``, does.
+def _ending_otherwise(
+    gaps: Sequence[Gap],
+    ours: Sequence[Gap],
+    units: tuple[str, Callable[[], str | None]],
+    stop: Stop,
+) -> list[Gap]:
+    """Those of the candidate's ``gaps`` that don't end the program as gcc's unit does, the first of
+    ``units``, or its source, the second one.
 
     A failed assertion says where in the source it stands: any block of the unit that fails so is
-    gcc's version of it, wherever it was inlined, and how often. All else looks alike: then each
-    block stands for one that no run entered in gcc's version of the function, too.
+    gcc's version of it, wherever it was inlined, and how often. So does the number that a function
+    of the program's own is told, where the unit has one such block only. What the source has and
+    the unit has not, gcc knows to pass. All else looks alike: then each block stands for one that
+    no run entered in gcc's version of the function, too.
     """
-    places: set[str] = set()
-    if any(named(x.end) for x in gaps):
-        places = {x.end for x in blocks_of(text, *parse(text).functions)}
+    left = _elsewhere(gaps, units[0], stop)
+    if any(named(x.end) or numbered(x.end) for x in left):
+        left = _elsewhere(left, units[1]() or "", stop)
     there = Counter(x.end for x in ours if x.end and not named(x.end))
-    left = []
-    for gap in gaps:
-        if named(gap.end) and gap.end in places:
-            continue
+    found = []
+    for gap in left:
         if there[gap.end] and gap.end:
             there[gap.end] -= 1
         else:
-            left.append(gap)
-    return left
+            found.append(gap)
+    return found
 
 
-def _gaps(text: str, covers: Sequence[Coverage]) -> Iterator[Gap]:
+def _elsewhere(gaps: Sequence[Gap], text: str, stop: Stop) -> list[Gap]:
+    """Those whose end does not say which place of the source it is, or no block of a unit has."""
+    places: Counter[str] = Counter()
+    if any(named(x.end) or numbered(x.end) for x in gaps):
+        places.update(x.end for x in blocks_of(text, *parse(text).functions, stop=stop))
+    return [
+        x
+        for x in gaps
+        if not (named(x.end) and places[x.end]) and not (numbered(x.end) and places[x.end] == 1)
+    ]
+
+
+def _gaps(text: str, covers: Sequence[Coverage], stop: Stop) -> Iterator[Gap]:
     missed = {(cover.function, x.line) for cover in covers for x in cover.unreached}
-    for block in blocks_of(text, *(x.function for x in covers)):
+    for block in blocks_of(text, *(x.function for x in covers), stop=stop):
         if (block.function, block.line) in missed:
             yield block
 
 
-def blocks_of(text: str, *functions: str) -> Iterator[Gap]:
-    """Every block of the functions, whether it was run or not."""
+def blocks_of(text: str, *functions: str, stop: Stop = lambda name: None) -> Iterator[Gap]:
+    """Every block of the functions, whether it was run or not. ``stop`` as for :func:`account`."""
     lines = text.split("\n")
     blocks = instrument(text, functions).blocks
     starts = {x.line for x in blocks}
@@ -219,7 +257,7 @@ def blocks_of(text: str, *functions: str) -> Iterator[Gap]:
         statements = tuple(x for _, x in found)
         body = tuple(" ".join((x, _LABEL.sub(".L", y))).rstrip() for x, y in statements)
         places = tuple(x for x, _ in found)
-        yield Gap(block.function, number, block.line, body, end_of(statements, unit), places)
+        yield Gap(block.function, number, block.line, body, end_of(statements, unit, stop), places)
 
 
 def _statements(

@@ -2,35 +2,36 @@
 
 A failed assertion, ``abort()``, ``exit(1)``: two such blocks of different compilers are the same
 when the function and its arguments are, for nothing comes after them. Registers, stack and all
-else that they leave behind is of no account.
+else that they leave behind is of no account. A call of a function of the program's own that never
+returns is such an end, too.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from gccllm.asm.unit import Unit
+from gccllm.assurance.ladder.stops import ENDS, TARGET
 
-__all__ = ["end_of", "named"]
+__all__ = ["Stop", "end_of", "named", "numbered"]
 
-_ENDS: Mapping[str, int] = {
-    "abort": 0,
-    "exit": 1,
-    "_exit": 1,
-    "_Exit": 1,
-    # The fourth argument is the function's name, which gcc and clang spell differently.
-    "__assert_fail": 3,
+Stop = Callable[[str], Sequence[str] | None]
+"""function of the program's own → the registers with all that it is told, where it never returns
+(see :mod:`gccllm.assurance.ladder.stops`)"""
+_NAMES = {
+    **{f"{x}{y}": f"r{y}" for x in "re" for y in "ax bx cx dx si di bp".split()},
+    **{f"r{x}{y}": f"r{x}" for x in range(8, 16) for y in ("", "d")},
 }
-"""function that does not return → how many of its arguments say how the program ends"""
-_ARGUMENTS = (("rdi", "edi"), ("rsi", "esi"), ("rdx", "edx"))
+"""names of general registers, whole and half"""
 _PLACE = re.compile(r"leaq? ([A-Za-z_.$][\w.$]*)\(%rip\)|mov[lq]? \$([A-Za-z_.$][\w.$]*)")
 _NUMBER = re.compile(r"\$(-?(?:0[xX][0-9a-fA-F]+|\d+))")
-_TARGET = re.compile(r"(\w+)(?:@PLT)?|\*(\w+)@GOTPCREL\(%rip\)")
 _SETS = frozenset("mov movl movq movabs movabsq lea leaq".split())
 _CALLS = frozenset("call callq jmp jmpq".split())
-_WHOLE = re.compile(r"%(?:r(?:[abcd]x|[sd]i|bp|\d+d?)|e(?:[abcd]x|[sd]i|bp))")
+_SPILL = re.compile(r"-?\d*\(%rsp\)")
 _IDLE = frozenset("nop nopl nopw endbr64 push pushq".split())
+_STACK = frozenset("sub subq add addq".split())
+_POPS = frozenset(("pop", "popq"))
 
 
 def named(end: str) -> bool:
@@ -38,36 +39,51 @@ def named(end: str) -> bool:
     return end.startswith("__assert_fail(")
 
 
-def end_of(statements: Iterable[tuple[str, str]], unit: Unit) -> str:
+def numbered(end: str) -> bool:
+    """Whether a function of the program's own is told by a number why it is called."""
+    return bool(end) and not end.endswith("()") and end.partition("(")[0] not in ENDS
+
+
+def end_of(statements: Iterable[tuple[str, str]], unit: Unit, stop: Stop) -> str:
     """How a block ends the program, as a text that is equal for equal ends; "" where it does
     anything else, or that can't be told. ``statements``: its instructions as (word, operands)."""
     known: dict[str, str] = {}
     for word, operands in statements:
         fields = [x.strip() for x in operands.split(",")]
         if word in _CALLS:
-            return _end(operands, known, unit)
-        if word in _IDLE or (word in ("sub", "subq") and fields[1:] == ["%rsp"]):
+            return _end(operands, known, unit, stop)
+        if word in _IDLE or (word in _STACK and fields[1:] == ["%rsp"]):
             continue
-        if len(fields) != 2 or _WHOLE.fullmatch(fields[1]) is None:
+        if word in _POPS and len(fields) == 1:
+            known.pop(fields[0][1:], "")
+            continue
+        if word in _SETS and len(fields) == 2 and _SPILL.fullmatch(fields[1]):
+            continue
+        target = _NAMES.get(fields[-1][1:], "")
+        if len(fields) != 2 or not target:
             return ""
         if word in ("xor", "xorl", "xorq") and fields[0] == fields[1]:
             value = "0"
+        elif word in _SETS and fields[0][1:] in _NAMES:
+            value = known.get(_NAMES[fields[0][1:]], "")
         elif word in _SETS:
             value = _constant(word, fields[0], unit)
         else:
             return ""
-        for names in _ARGUMENTS:
-            if fields[1][1:] in names:
-                known[names[0]] = value
+        known[target] = value
     return ""
 
 
-def _end(target: str, known: Mapping[str, str], unit: Unit) -> str:
-    found = _TARGET.fullmatch(target)
+def _end(target: str, known: Mapping[str, str], unit: Unit, stop: Stop) -> str:
+    found = TARGET.fullmatch(target)
     name = (found.group(1) or found.group(2)) if found else ""
-    if name not in _ENDS or name in unit.functions:
+    if name in ENDS and name not in unit.functions:
+        told: Sequence[str] | None = ("rdi", "rsi", "rdx")[: ENDS[name]]
+    else:
+        told = stop(name)
+    if told is None:
         return ""
-    values = [known.get(names[0], "") for names in _ARGUMENTS[: _ENDS[name]]]
+    values = [known.get(x, "") for x in told]
     return f"{name}({', '.join(values)})" if all(values) else ""
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,12 +14,13 @@ from gccllm.assurance.abi import Checker
 from gccllm.assurance.coverage import Coverage, Unmeasured, cover
 from gccllm.assurance.differential import Differential
 from gccllm.assurance.differential.layout import Unsupported
-from gccllm.assurance.differential.source import checked_unit
+from gccllm.assurance.differential.source import checked_unit, plain_unit
 from gccllm.assurance.fuzz import fuzz
 from gccllm.assurance.ladder.accounts import Account, Gap, Side, account
 from gccllm.assurance.ladder.helpers import Helpers
 from gccllm.assurance.ladder.region import examine_region
 from gccllm.assurance.ladder.rewritten import Rewritten, rewritten
+from gccllm.assurance.ladder.stops import Stops
 from gccllm.assurance.ladder.words import Combination, Function, skipped
 from gccllm.assurance.levels import Assurance, Examination, Standing
 from gccllm.assurance.unreachable import Unreachable
@@ -64,6 +65,7 @@ class ProgramRungs:
         """by unit and text"""
         self._rewritten: dict[tuple[Function, str], Rewritten | None] = {}
         self._bases: dict[str, Unit] = {}
+        self._plains: dict[str, str | None] = {}
 
     def abi(self, what: Combination, function: Function) -> Examination:
         """What the shipped object does to the ABI that gcc's does not."""
@@ -140,7 +142,9 @@ class ProgramRungs:
             if helpers[unit].names:
                 # Nobody watches how they return, and one may return elsewhere.
                 ways = ways[0], None
-            made[unit, name] = account(texts, ours[unit, name], candidate, ways)
+            stop = partial(self._stops.arguments, unit, without=frozenset(what.functions))
+            source = partial(self._plain, unit)
+            made[unit, name] = account(texts, ours[unit, name], candidate, ways, stop, source)
         return made
 
     def _unreachable(
@@ -159,6 +163,22 @@ class ProgramRungs:
                 self._ways[key] = Unreachable(parse(text), code, trusted=trusted)
             made.append(self._ways[key])
         return made[0], made[1]
+
+    def _plain(self, unit: str) -> str | None:
+        """gcc's unit without optimization."""
+        place = self._place
+        if unit not in self._plains:
+            made = plain_unit(place.program, place.specs.get(unit), place.scratch)
+            self._plains[unit] = made
+        return self._plains[unit]
+
+    @cached_property
+    def _stops(self) -> Stops:
+        place = self._place
+        return Stops(
+            lambda: {x: self._base(x) for x in place.program.units},
+            lambda unit, name: self._differential.signature(unit, name, place.specs.get(unit)),
+        )
 
     def _base(self, unit: str) -> Unit:
         if unit not in self._bases:

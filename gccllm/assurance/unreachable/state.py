@@ -9,7 +9,19 @@ from iced_x86 import ConditionCode
 
 from gccllm.assurance.unreachable.ranges import Range, hull, met, whole, widened
 
-__all__ = ["ALL_FLAGS", "COMPARED", "LOGICAL", "Compared", "State", "joined", "refined"]
+__all__ = [
+    "ALL_FLAGS",
+    "COMPARED",
+    "LOGICAL",
+    "WIDTHS",
+    "Compared",
+    "Pair",
+    "State",
+    "joined",
+    "normal",
+    "refined",
+    "without_number",
+]
 
 WIDTHS = (8, 16, 32, 64)
 _Fact = tuple[str, int]
@@ -42,6 +54,13 @@ _SETS: Mapping[int, int] = {
     ConditionCode.LE: _set(lambda c, z, s, o: bool(z) or s != o),
 }
 """condition → the combinations with which it holds"""
+_ORDERS: Mapping[int, tuple[bool, bool]] = {
+    ConditionCode.B: (False, False),
+    ConditionCode.BE: (False, True),
+    ConditionCode.L: (True, False),
+    ConditionCode.LE: (True, True),
+}
+"""condition → whether it is of signed numbers, and holds for equal ones"""
 _OPPOSITES: Mapping[int, int] = {
     ConditionCode.NO: ConditionCode.O,
     ConditionCode.AE: ConditionCode.B,
@@ -63,13 +82,30 @@ class Compared:
     number: int
     wraps: bool = False
 
+    @property
+    def registers(self) -> tuple[str, ...]:
+        return (self.register,)
+
+
+@dataclass(frozen=True)
+class Pair:
+    """The flags are those of the low ``bits`` of a register compared with those of another one."""
+
+    register: str
+    other: str
+    bits: int
+
+    @property
+    def registers(self) -> tuple[str, ...]:
+        return self.register, self.other
+
 
 @dataclass(frozen=True)
 class State:
     """``facts``: (register, width) → the range of so many low bits; absent: anything."""
 
     facts: Mapping[_Fact, Range] = field(default_factory=dict)
-    compared: Compared | None = None
+    compared: Compared | Pair | None = None
     flags: int = ALL_FLAGS
 
     def known(self, register: str, bits: int) -> Range:
@@ -101,7 +137,7 @@ class State:
     def without(self, registers: frozenset[str]) -> State:
         """These hold anything now."""
         facts = {key: x for key, x in self.facts.items() if key[0] not in registers}
-        stale = self.compared is not None and self.compared.register in registers
+        stale = self.compared is not None and not registers.isdisjoint(self.compared.registers)
         return State(facts, None if stale else self.compared, self.flags)
 
     def after_call(self, kept: frozenset[str]) -> State:
@@ -124,10 +160,16 @@ def joined(before: State | None, now: State, *, widen: bool) -> State:
     return State(facts, now.compared if same else None, before.flags | now.flags)
 
 
+def normal(condition: int, holds: bool) -> tuple[int, bool]:
+    """The same said of the condition or of its opposite, whichever comes first."""
+    if condition in _OPPOSITES:
+        return _OPPOSITES[condition], not holds
+    return condition, holds
+
+
 def refined(state: State, condition: int, holds: bool) -> State | None:
     """With a condition known to hold or not; None where that can't be."""
-    if condition in _OPPOSITES:
-        condition, holds = _OPPOSITES[condition], not holds
+    condition, holds = normal(condition, holds)
     if condition not in _SETS:
         return state
     flags = state.flags & (_SETS[condition] if holds else ALL_FLAGS ^ _SETS[condition])
@@ -136,6 +178,8 @@ def refined(state: State, condition: int, holds: bool) -> State | None:
     state = replace(state, flags=flags)
     if state.compared is None:
         return state
+    if isinstance(state.compared, Pair):
+        return _ordered(state, state.compared, condition, holds)
     before = state.known(state.compared.register, state.compared.bits)
     after = _met(before, state.compared, condition, holds)
     return None if after is None else state.with_range(state.compared.register, after)
@@ -146,7 +190,7 @@ def _met(known: Range, of: Compared, condition: int, holds: bool) -> Range | Non
     if condition == ConditionCode.E:
         if holds:
             return met(known, low=unsigned, high=unsigned)
-        return _without(known, unsigned, number)
+        return without_number(known, unsigned)
     if condition == ConditionCode.S and number == 0:
         return met(known, most=-1) if holds else met(known, least=0)
     if of.wraps:
@@ -162,8 +206,10 @@ def _met(known: Range, of: Compared, condition: int, holds: bool) -> Range | Non
     return known
 
 
-def _without(known: Range, unsigned: int, number: int) -> Range | None:
+def without_number(known: Range, unsigned: int) -> Range | None:
     """It is not this number, which says something at the ends of a range only."""
+    half = 1 << (known.bits - 1)
+    number = unsigned - 2 * half if unsigned >= half else unsigned
     return met(
         known,
         low=known.low + 1 if known.low == unsigned else None,
@@ -171,3 +217,34 @@ def _without(known: Range, unsigned: int, number: int) -> Range | None:
         least=known.least + 1 if known.least == number else None,
         most=known.most - 1 if known.most == number else None,
     )
+
+
+def _ordered(state: State, of: Pair, condition: int, holds: bool) -> State | None:
+    """Two registers, one of which is known to be below the other one, or not above it."""
+    one, other = state.known(of.register, of.bits), state.known(of.other, of.bits)
+    if condition == ConditionCode.E:
+        if not holds:
+            return state
+        bounds = other._asdict()
+        bounds.pop("bits")
+        found = met(one, **bounds)
+        return None if found is None else _both_known(state, of, found, found)
+    if condition not in _ORDERS:
+        return state
+    signed, equal = _ORDERS[condition]
+    below, above = (one, other) if holds else (other, one)
+    # What is not below is above or equal, and the other way round.
+    apart = 0 if equal == holds else 1
+    if signed:
+        under = met(below, most=above.most - apart)
+        over = met(above, least=below.least + apart)
+    else:
+        under = met(below, high=above.high - apart)
+        over = met(above, low=below.low + apart)
+    if under is None or over is None:
+        return None
+    return _both_known(state, of, *((under, over) if holds else (over, under)))
+
+
+def _both_known(state: State, of: Pair, one: Range, other: Range) -> State:
+    return state.with_range(of.register, one).with_range(of.other, other)

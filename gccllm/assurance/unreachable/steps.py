@@ -12,12 +12,12 @@ from iced_x86 import Instruction, MemorySize, Mnemonic, OpKind, Register, Regist
 from gccllm.asm.code import Op, register_name
 from gccllm.asm.effects import IMMEDIATES, Effect
 from gccllm.assurance.unreachable.ranges import Range, both, hull, lowest, rest, total, whole
-from gccllm.assurance.unreachable.state import ALL_FLAGS, COMPARED, LOGICAL, Compared, State
+from gccllm.assurance.unreachable.state import ALL_FLAGS, COMPARED, LOGICAL, Compared, Pair, State
 
 if TYPE_CHECKING:
     from iced_x86._iced_x86_py import Register as RegisterId
 
-__all__ = ["step"]
+__all__ = ["CHOICES", "EXTENSIONS", "register_operand", "step"]
 
 _HIGH_BYTES = frozenset((Register.AH, Register.BH, Register.CH, Register.DH))
 _STATUS = frozenset(("cf", "zf", "sf", "of"))
@@ -26,18 +26,18 @@ _SUMS = frozenset((Mnemonic.ADD, Mnemonic.SUB, Mnemonic.INC, Mnemonic.DEC))
 _SETS = frozenset(
     getattr(Mnemonic, f"SET{x}") for x in "O NO B AE E NE BE A S NS P NP L GE LE G".split()
 )
-_CHOICES = frozenset(
+CHOICES = frozenset(
     getattr(Mnemonic, f"CMOV{x}") for x in "O NO B AE E NE BE A S NS P NP L GE LE G".split()
 )
-_EXTENSIONS = frozenset((Mnemonic.MOVZX, Mnemonic.MOVSX, Mnemonic.MOVSXD))
+EXTENSIONS = frozenset((Mnemonic.MOVZX, Mnemonic.MOVSX, Mnemonic.MOVSXD))
 _CLEARS_ABOVE = frozenset(
     (
         *(Mnemonic.MOV, Mnemonic.LEA, Mnemonic.NEG, Mnemonic.NOT, Mnemonic.IMUL),
         Mnemonic.POPCNT,
         *_LOGICAL,
         *_SUMS,
-        *_CHOICES,
-        *_EXTENSIONS,
+        *CHOICES,
+        *EXTENSIONS,
     )
 )
 """with 32 bits they set the upper half of the register to 0, whatever happens (AMD64 Architecture
@@ -55,7 +55,7 @@ _MEMORY_BITS = {
 def step(state: State, op: Op, effect: Effect) -> State:
     """What is known behind an instruction that is no jump or call."""
     instruction = op.instruction
-    target = _register(instruction, 0)
+    target = register_operand(instruction, 0)
     if target is not None and target[0] not in effect.writes:
         target = None
     found: list[Range] = []
@@ -81,7 +81,7 @@ def _wide(known: Range) -> Range:
     return lowest(64, known.low, known.high)
 
 
-def _register(instruction: Instruction, operand: int) -> tuple[str, int] | None:
+def register_operand(instruction: Instruction, operand: int) -> tuple[str, int] | None:
     """A general register that is an operand: its full name, and how many low bits of it."""
     if operand >= instruction.op_count or instruction.op_kind(operand) != OpKind.REGISTER:
         return None
@@ -101,7 +101,7 @@ def _number(instruction: Instruction, operand: int, bits: int) -> int | None:
 
 def _results(instruction: Instruction, state: State, register: str, bits: int) -> Iterator[Range]:
     """The ranges of what is written into the first operand, and of its low bits."""
-    mnemonic, source = instruction.mnemonic, _register(instruction, 1)
+    mnemonic, source = instruction.mnemonic, register_operand(instruction, 1)
     if bits == 8 and mnemonic in _SETS:
         yield lowest(8, 0, 1)
     if bits < 32:
@@ -111,7 +111,7 @@ def _results(instruction: Instruction, state: State, register: str, bits: int) -
         yield lowest(bits, 0, 0)
     elif mnemonic == Mnemonic.MOV and number is not None:
         yield lowest(bits, number, number)
-    elif mnemonic in _EXTENSIONS:
+    elif mnemonic in EXTENSIONS:
         yield from _extended(instruction, state, bits)
     elif mnemonic in (Mnemonic.SHR, Mnemonic.SAR):
         yield from _moved(instruction, state, register, bits)
@@ -124,17 +124,19 @@ def _results(instruction: Instruction, state: State, register: str, bits: int) -
 
 def _low(instruction: Instruction, state: State, register: str, bits: int) -> Range | None:
     """Of the low bits of a result that depend on those of the operands alone."""
-    mnemonic, source = instruction.mnemonic, _register(instruction, 1)
+    mnemonic, source = instruction.mnemonic, register_operand(instruction, 1)
     known, number = state.known(register, bits), _number(instruction, 1, bits)
     if mnemonic == Mnemonic.MOV and source is not None:
         return state.known(source[0], bits)
     if mnemonic == Mnemonic.LEA:
         return _address(instruction, state, bits)
+    if mnemonic == Mnemonic.NEG:
+        return rest(lowest(bits, 0, 0), known)
     if mnemonic in _SUMS:
         return _sum(instruction, state, register, bits)
     if mnemonic == Mnemonic.AND and number is not None:
         return _masked(known, number)
-    if mnemonic in _CHOICES and source is not None:
+    if mnemonic in CHOICES and source is not None:
         return hull(known, state.known(source[0], bits))
     return None
 
@@ -148,7 +150,7 @@ def _masked(known: Range, number: int) -> Range:
 
 
 def _sum(instruction: Instruction, state: State, register: str, bits: int) -> Range:
-    source, number = _register(instruction, 1), _number(instruction, 1, 64)
+    source, number = register_operand(instruction, 1), _number(instruction, 1, 64)
     if instruction.op_count == 1:
         by = lowest(bits, 1, 1)
     elif source is not None:
@@ -161,7 +163,7 @@ def _sum(instruction: Instruction, state: State, register: str, bits: int) -> Ra
 
 
 def _extended(instruction: Instruction, state: State, bits: int) -> Iterator[Range]:
-    source = _register(instruction, 1)
+    source = register_operand(instruction, 1)
     if source is not None:
         narrow = state.known(*source)
     elif instruction.memory_size in _MEMORY_BITS:
@@ -205,12 +207,14 @@ def _moved(instruction: Instruction, state: State, register: str, bits: int) -> 
         yield both(lowest(width, *unsigned), lowest(width, *signed))
 
 
-def _flags(instruction: Instruction, op: Op) -> tuple[int, Compared | None]:
+def _flags(instruction: Instruction, op: Op) -> tuple[int, Compared | Pair | None]:
     """How the flags can be behind an instruction that writes them, and of what they tell."""
-    mnemonic, target = instruction.mnemonic, _register(instruction, 0)
-    source = _register(instruction, 1)
+    mnemonic, target = instruction.mnemonic, register_operand(instruction, 0)
+    source = register_operand(instruction, 1)
     if mnemonic == Mnemonic.CMP:
         number = _number(instruction, 1, target[1]) if target is not None else None
+        if target is not None and source is not None:
+            return COMPARED, Pair(target[0], source[0], target[1])
         if target is None or number is None or op.relocation is not None:
             return COMPARED, None
         return COMPARED, Compared(*target, number)

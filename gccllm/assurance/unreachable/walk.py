@@ -12,7 +12,7 @@ is: what writes over return addresses or counts on from them the ABI check refus
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from heapq import heappop, heappush
 
 from iced_x86 import FlowControl
@@ -22,6 +22,7 @@ from gccllm.asm.flow import NEVER_RETURN
 from gccllm.asm.line_code import LineCode, line_code
 from gccllm.asm.lines import Line
 from gccllm.asm.unit import Unit
+from gccllm.assurance.unreachable.cases import impossible
 from gccllm.assurance.unreachable.mentions import Mention, mentions, plain
 from gccllm.assurance.unreachable.state import State, joined, refined
 from gccllm.assurance.unreachable.steps import step
@@ -55,16 +56,18 @@ class Unreachable:
         self._code = code
         self._trusted = trusted
         self._mentions = mentions(unit)
-        self._known: dict[str, frozenset[int]] = {}
+        self._known: dict[tuple[str, frozenset[int]], frozenset[int]] = {}
 
-    def lines(self, name: str) -> frozenset[int]:
+    def lines(self, name: str, asked: Collection[int] = ()) -> frozenset[int]:
         """Lines of the unit's text, counted from 1, whose instructions nothing can enter, whatever
-        the function is called with. Empty where the function is not understood."""
-        if name not in self._known:
-            self._known[name] = self._found(name)
-        return self._known[name]
+        the function is called with. Empty where the function is not understood. The ways to lines
+        that are ``asked`` for are looked at more closely, which takes longer."""
+        key = name, frozenset(asked)
+        if key not in self._known:
+            self._known[key] = self._found(*key)
+        return self._known[key]
 
-    def _found(self, name: str) -> frozenset[int]:
+    def _found(self, name: str, asked: Collection[int]) -> frozenset[int]:
         unit = self._unit
         if self._mentions is None or name not in unit.functions:
             return frozenset()
@@ -75,7 +78,13 @@ class Unreachable:
         inside.update(x.place for x in graph.ops)
         if not all(self._is_followed(graph, x, inside) for x in range(len(graph.ops))):
             return frozenset()
-        entered = _entered(graph, {0, *self._entries(graph, self._mentions)})
+        entries = {0, *self._entries(graph, self._mentions)}
+        known = _entered(graph, entries)
+        if known is None:
+            return frozenset()
+        closed = set(_closed(graph, entries, known, {x - 1 for x in asked}))
+        again = _entered(graph, entries, closed) if closed else known
+        entered = known if again is None else again
         return frozenset(graph.lines[x] + 1 for x in range(len(graph.ops)) if x not in entered)
 
     def _is_followed(self, graph: LineCode, node: int, inside: Collection[_Place]) -> bool:
@@ -104,19 +113,43 @@ class Unreachable:
                 yield node
 
 
-def _entered(graph: LineCode, entries: set[int]) -> set[int]:
-    """All instructions that the walk comes to; every one, where it takes too long."""
+def _closed(
+    graph: LineCode, entries: Collection[int], known: Mapping[int, State], asked: Collection[int]
+) -> Iterator[tuple[int, int]]:
+    """Ways of conditional jumps to lines that are asked for which no case takes."""
+    for node in sorted(known):
+        if not graph.ops[node].instruction.is_jcc_short_or_near or len(graph.successors[node]) != 2:
+            continue
+        for target in graph.successors[node]:
+            wanted = target in known and graph.lines[_goal(graph, target)] in asked
+            if wanted and impossible(graph, known, entries, node, target):
+                yield node, target
+
+
+def _goal(graph: LineCode, node: int) -> int:
+    """Where control comes to from a jump that stands alone."""
+    flow = graph.ops[node].instruction.flow_control
+    if flow == FlowControl.UNCONDITIONAL_BRANCH and len(graph.successors[node]) == 1:
+        return graph.successors[node][0]
+    return node
+
+
+def _entered(
+    graph: LineCode, entries: set[int], closed: Collection[tuple[int, int]] = ()
+) -> dict[int, State] | None:
+    """All instructions that the walk comes to, and what holds in front of each; None, where it
+    takes too long. Nothing goes the ways (from, to) that are ``closed``."""
     meetings = entries | {x for x, ways in enumerate(graph.predecessors) if len(ways) != 1}
     known: dict[int, State] = dict.fromkeys(entries, State())
     visits: Counter[int] = Counter()
     queue = sorted(entries)
-    seen = set(entries)
     for _ in range(MOST_STEPS):
         if not queue:
-            return seen
+            return known
         node = heappop(queue)
         for target, after in _followed_by(graph, node, known[node]):
-            seen.add(target)
+            if (node, target) in closed:
+                continue
             both = after
             if target in meetings:
                 visits[target] += 1
@@ -128,7 +161,7 @@ def _entered(graph: LineCode, entries: set[int]) -> set[int]:
             known[target] = both
             if target not in queue:
                 heappush(queue, target)
-    return set(range(len(graph.ops)))
+    return None
 
 
 def _followed_by(graph: LineCode, node: int, state: State) -> Iterator[tuple[int, State]]:
