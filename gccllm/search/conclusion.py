@@ -18,6 +18,7 @@ from gccllm.assurance.levels import Assurance
 from gccllm.errors import GccllmError
 from gccllm.judge.judge import Donor, Judge
 from gccllm.program import BuildStep
+from gccllm.search.mixing import Mixing
 from gccllm.search.search import WORTH_MIXING, Search
 from gccllm.search.trial import Found, Parts, Seen, Trial
 from gccllm.types import Json, Verdict
@@ -62,11 +63,12 @@ class Conclusion:
         ``above``: what was accepted before; only what looks faster than that is considered.
         """
         least = max(WORTH_MIXING, above.ratio * WORTH_MIXING if above else 0.0)
-        self.search.composed()
+        mixing = Mixing(self.search)
+        mixing.composed()
         ranked = sorted(self.search.trials, key=lambda x: -x.ratio)
         if not ranked or ranked[0].ratio < WORTH_MIXING:
             return None
-        best = self.search.pruned(self.search.mixed(ranked[0]))
+        best = mixing.pruned(mixing.mixed(ranked[0]))
         queue = [best, *(x for x in ranked if x is not best)]
         looked: list[Trial] = [*self._slow, *([above] if above else [])]
         slow = climbs = 0
@@ -93,7 +95,7 @@ class Conclusion:
                 stands = self._without_refused(trial) if self.stands_first else trial
                 queue[:0] = [stands] if stands else []
                 # For what fell there may be a next best version.
-                again = self.search.composed()
+                again = mixing.composed()
                 queue += [again] if again is not None and again not in looked else []
         return None
 
