@@ -49,8 +49,8 @@ FOR_SEARCHING = 0.75
 """of a round's time; the rest confirms and examines"""
 FOR_CONFIRMING = 0.25
 """of the budget; by so much a confirmation may go beyond the search's share"""
-GLANCE_PAIRS = 3
-"""of many layers; which function gains is for the profile to say"""
+GLANCE_PAIRS, AGAIN_PAIRS = 3, 9
+"""of many layers, for which function gains is for the profile to say; of the best of them"""
 LEAST_ROUND = 5.0
 LINK_BUDGET, MOST_PATIENCE = 300.0, 6.0
 """seconds for which the ladder's own limits are right; how often they may be exceeded"""
@@ -105,7 +105,11 @@ class Effort(Optimizer):
         self._announce(hot)
         tasks = self._tasks(judge, hot, isas)
         conclusion = Conclusion(
-            search, self._climber(judge, search, tasks), count_event, stands_first=True
+            search,
+            self._climber(judge, search, tasks),
+            count_event,
+            stands_first=True,
+            again_pairs=AGAIN_PAIRS,
         )
         best: Found | None = None
         try:

@@ -7,6 +7,7 @@ out, the rest is confirmed and examined anew, and then the next best has its tur
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Protocol
@@ -27,6 +28,7 @@ __all__ = ["Climber", "Conclusion"]
 
 MOST_CONFIRMED = 3
 """that the clock refuses, before it is over"""
+MOST_SEEN_AGAIN = 5
 MOST_CLIMBS = 6
 
 
@@ -48,6 +50,9 @@ class Conclusion:
     stands_first: bool = False
     """what the ladder leaves of a combination has its turn before all that looks faster: for a
     search that goes on when something is accepted, and may end before the rest is examined"""
+    again_pairs: int = 0
+    """what looked best is timed again in so many pairs first: of many that were glanced at, the
+    first are those that were lucky"""
     fallen: list[Known] = field(default_factory=list)
     """functions that the ladder refused"""
     _slow: list[Trial] = field(default_factory=list)
@@ -64,8 +69,8 @@ class Conclusion:
         """
         least = max(WORTH_MIXING, above.ratio * WORTH_MIXING if above else 0.0)
         mixing = Mixing(self.search)
-        mixing.composed()
-        ranked = sorted(self.search.trials, key=lambda x: -x.ratio)
+        composed = mixing.composed()
+        ranked = self._seen_again(composed, above)
         if not ranked or ranked[0].ratio < WORTH_MIXING:
             return None
         best = mixing.pruned(mixing.mixed(ranked[0]))
@@ -98,6 +103,22 @@ class Conclusion:
                 again = mixing.composed()
                 queue += [again] if again is not None and again not in looked else []
         return None
+
+    def _seen_again(self, composed: Trial | None, above: Trial | None) -> list[Trial]:
+        """All combinations, the most promising first."""
+
+        def ranked() -> list[Trial]:
+            return sorted(self.search.trials, key=lambda x: -x.ratio)
+
+        done = [*self._slow, *([above] if above else [])]
+        first = [x for x in ranked() if x.ratio >= WORTH_MIXING][:MOST_SEEN_AGAIN]
+        if composed is not None and not any(x is composed for x in first):
+            first.append(composed)
+        for trial in [x for x in first if x not in done] if self.again_pairs else []:
+            if time.monotonic() > self.search.confirm_from:
+                break
+            self.search.seen_again(trial, self.again_pairs)
+        return ranked()
 
     def _confirmed(self, trial: Trial) -> Found | None:
         """None where the clock refuses it; not accepted where the ladder does."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from gccllm.errors import GccllmError
@@ -121,7 +121,7 @@ class Search:
         return texts
 
     def _tried_out(self, texts: dict[str, str], parts: Parts) -> tuple[Verdict, Trial | None]:
-        key = hashlib.sha256(repr(sorted(texts.items())).encode("utf-8", "replace")).hexdigest()
+        key = _key(texts)
         earlier = self._tried.get(key)
         if earlier is not None:
             verdict, trial = earlier
@@ -140,6 +140,16 @@ class Search:
                 self.attribution.look(trial, [(d, self.given(d, names)) for d, names in parts])
         self._tried[key] = verdict, trial
         return verdict, trial
+
+    def seen_again(self, trial: Trial, pairs: int) -> Trial:
+        """The combination with its speedup by so many fresh pairs, which did not choose it."""
+        verdict = self.judge.clock.glance(trial.admitted, pairs)
+        if verdict.speedup is None:
+            return trial
+        again = replace(trial, ratio=verdict.speedup.ratio)
+        self.trials = [again if x is trial else x for x in self.trials]
+        self._tried[_key(trial.admitted.texts)] = verdict, again
+        return again
 
     def _screened(self, candidate: Candidate) -> Donor | Verdict:
         known = self.known.get((candidate.unit, candidate.text))
@@ -268,3 +278,7 @@ class Search:
     def expired(self) -> bool:
         """Whether the time for all of it is over."""
         return time.monotonic() > self.deadline
+
+
+def _key(texts: Mapping[str, str]) -> str:
+    return hashlib.sha256(repr(sorted(texts.items())).encode("utf-8", "replace")).hexdigest()
