@@ -231,7 +231,7 @@ class Optimizer:
 
     def _hot_functions(self, judge: Judge) -> dict[str, tuple[HotFunction, ...]]:
         """By unit, hottest first; without a profile all functions count alike."""
-        shares, samples = profile(judge.arena, judge.baseline)
+        shares, samples = self._profile(judge)
         by_unit: dict[str, tuple[HotFunction, ...]] = {}
         for unit in self.program.units:
             names = judge.functions(unit)
@@ -244,6 +244,10 @@ class Optimizer:
         self.say(f"profile: {samples} samples, {total:.0%} in functions that can be rewritten")
         order = sorted(by_unit, key=lambda u: -sum(x.share for x in by_unit[u]))
         return {unit: by_unit[unit] for unit in order}
+
+    def _profile(self, judge: Judge) -> tuple[list[HotFunction], int]:
+        """Where the time goes, and by how many samples."""
+        return profile(judge.arena, judge.baseline)
 
     def _tasks(
         self,

@@ -22,6 +22,7 @@ from gccllm.judge.judge import Donor, Judge
 from gccllm.optimize import Optimized, Optimizer
 from gccllm.program import BuildStep
 from gccllm.projects.checking import Checked
+from gccllm.projects.profiling import patient_profile
 from gccllm.projects.queue import Queue
 from gccllm.projects.sharing import SharedLayers, processor
 from gccllm.proposers.base import Proposer, Task
@@ -51,6 +52,8 @@ FOR_CONFIRMING = 0.25
 """of the budget; by so much a confirmation may go beyond the search's share"""
 GLANCE_PAIRS, AGAIN_PAIRS = 3, 9
 """of many layers, for which function gains is for the profile to say; of the best of them"""
+PROFILE_SHARE = 0.08
+"""of the budget, at most"""
 LEAST_ROUND = 5.0
 LINK_BUDGET, MOST_PATIENCE = 300.0, 6.0
 """seconds for which the ladder's own limits are right; how often they may be exceeded"""
@@ -129,6 +132,10 @@ class Effort(Optimizer):
             return self._end(Outcome.FALLBACK, "nothing-faster", detail)
         done = self._end(Outcome.OPTIMIZED, "", f"{best.trial.label}: {best.verdict.detail}")
         return replace(done, executable=best.trial.admitted.build.executable)
+
+    def _profile(self, judge: Judge) -> tuple[list[HotFunction], int]:
+        seconds = PROFILE_SHARE * self.settings.budget
+        return patient_profile(lambda: super(Effort, self)._profile(judge), seconds)
 
     def _rounds(
         self,
