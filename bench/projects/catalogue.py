@@ -91,10 +91,10 @@ PROJECTS: Mapping[str, Project] = {
         ' LDFLAGS="$LDFLAGS" lua >/dev/null',
         program="src/lua",
         # Small runs for fuzzing, and ones of 0.1 s, for less says little about speed.
-        workload="for i in 12 25; do src/lua - $i < $IN/calls.lua; done\n"
+        workload="for i in 12 32; do src/lua - $i < $IN/calls.lua; done\n"
         "for i in 9000 90000; do src/lua - $i < $IN/tables.lua; done\n"
         "for i in 1500 15000; do src/lua - $i < $IN/strings.lua; done\n"
-        "for i in 900 9000; do src/lua - $i < $IN/floats.lua; done\n"
+        "for i in 900 60000; do src/lua - $i < $IN/floats.lua; done\n"
         "echo 'print(1 // 0.0, 7 % -3, \"a\" .. 1, #{1, 2}, 3 | 4, 1 < 2.5)' | src/lua -",
         timed=(
             Timed(("-", "27"), "calls.lua"),
