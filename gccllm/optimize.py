@@ -119,7 +119,8 @@ class Optimizer:
         conclusion = Conclusion(search, self._ladder(judge, tasks), count_event)
         found = conclusion.run()
         self._remember_judgements()
-        self.record.functions += function_records(hot, self._seen, found)
+        moved = search.moved(found.trial) if found else {}
+        self.record.functions += function_records(hot, self._seen, found, moved)
         if found is None:
             return self._nothing(search, conclusion.fallen, search_key)
         return self._accept(found, keys, search_key)

@@ -126,7 +126,8 @@ class Effort(Optimizer):
                 self.queue.end(self._announced)
             self._remember_judgements()
             self._put_in_place(self._best)
-        self.record.functions += function_records(hot, self._seen, best)
+        moved = search.moved(best.trial) if best else {}
+        self.record.functions += function_records(hot, self._seen, best, moved)
         if best is None:
             detail = "; ".join(search.failures) or self._why_nothing()
             return self._end(Outcome.FALLBACK, "nothing-faster", detail)

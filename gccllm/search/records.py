@@ -14,9 +14,15 @@ __all__ = ["function_records", "stored_records"]
 
 
 def function_records(
-    hot: Mapping[str, Sequence[HotFunction]], seen: Sequence[Seen], found: Found | None
+    hot: Mapping[str, Sequence[HotFunction]],
+    seen: Sequence[Seen],
+    found: Found | None,
+    moved: Mapping[tuple[str, str], Sequence[str]],
 ) -> Iterator[FunctionRecord]:
-    """One record a hot function (``hot``: by unit), and one for each replaced beside them."""
+    """One record a hot function (``hot``: by unit), and one for each replaced beside them.
+
+    ``moved``: hot functions that are part of others in what was found.
+    """
     accepted = set(found.trial.functions) if found else set()
     shares = {(unit, x.name): x.share for unit, functions in hot.items() for x in functions}
     more = found.trial.functions if found else ()
@@ -31,6 +37,10 @@ def function_records(
         if (unit, function) in accepted and found is not None:
             giver = found.trial.giver(unit, function).candidate
             proposer, label, verdict = giver.proposer, giver.label, found.verdict
+        elif (unit, function) in moved:
+            by = ", ".join(moved[unit, function])
+            proposer = label = ""
+            verdict = Verdict(VerdictKind.UNCHANGED, f"what was found has it inlined in {by}")
         else:
             last = max(about, key=_how_far, default=None)
             proposer = last.candidate.proposer if last else ""

@@ -208,6 +208,17 @@ class Search:
         taken = {x for group in found for x in group.names}
         return found + [Group((x,), (x,)) for x in names if x not in taken]
 
+    def moved(self, trial: Trial) -> dict[tuple[str, str], tuple[str, ...]]:
+        """(unit, hot function) that others do the work of now, for they hold it inlined."""
+        groups = [(d.candidate.unit, g) for d, names in trial.parts for g in self.given(d, names)]
+        replaced = set(trial.functions)
+        return {
+            (unit, name): group.names
+            for unit, group in groups
+            for name in group.covers
+            if (unit, name) not in replaced
+        }
+
     def adopt(self, parts: Parts, ratio: float, tests_run: int) -> Trial | None:
         """A combination that another lane found right; None where it can't be built here."""
         texts = self.spliced_all(parts)

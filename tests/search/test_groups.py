@@ -173,8 +173,14 @@ def test_a_gain_that_inlining_moves_is_found(other: str, tmp_path: Path) -> None
     assert Mixing(search).composed() is trial
     accepted = replace(verdict, kind=VerdictKind.ACCEPTED)
     found = Found(trial, accepted, 1.0, 1.0, (), Climbed(()))
-    records = [(x.function, x.share, x.verdict.value) for x in function_records(hot, seen, found)]
-    assert records == [("stir", 0.97, "unchanged"), ("both", 0.0, "accepted")]
+    moved = search.moved(trial)
+    assert moved == {(unit, "stir"): ("both",)}
+    records = list(function_records(hot, seen, found, moved))
+    assert [(x.function, x.share, x.verdict.value) for x in records] == [
+        ("stir", 0.97, "unchanged"),
+        ("both", 0.0, "accepted"),
+    ]
+    assert records[0].detail == "what was found has it inlined in both"
 
 
 def plain_output(folder: Path, given: str) -> bytes:
