@@ -57,6 +57,8 @@ class Optimized:
 class Optimizer:
     """Optimises one program. ``say`` gets progress for a person, a line at a time."""
 
+    ladder: type[Ladder] = Ladder
+
     def __init__(
         self,
         program: Program,
@@ -177,7 +179,8 @@ class Optimizer:
             {x.unit: x.compile for x in tasks if x.compile is not None},
             self.core,
         )
-        return Ladder(ProgramRungs(place), self.wanted, self.shares, self.deadline, self.say)
+        rungs = ProgramRungs(place)
+        return self.ladder(rungs, self.wanted, self.shares, self.deadline, self.say)
 
     def _nothing(self, search: Search, fallen: Sequence[Known], search_key: str) -> Optimized:
         """Nothing is shipped; remembered, unless it may end otherwise the next time."""

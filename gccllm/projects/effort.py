@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from gccllm.assurance.ladder import Climbed, Combination, Known, Shares
+from gccllm.assurance.ladder import Climbed, Combination, Known, Ladder, Shares
 from gccllm.assurance.levels import Assurance, sure_enough
 from gccllm.errors import StoreError
 from gccllm.events import count_event
@@ -69,6 +69,18 @@ class _Patient(Shares):
         return super().seconds(rung) * min(max(1.0, self.budget / LINK_BUDGET), MOST_PATIENCE)
 
 
+class _Halving(Ladder):
+    """A climb may take half of the time that is left: what it leaves standing climbs again."""
+
+    def examine(self, what: Combination) -> Climbed:
+        final, now = self.deadline, time.monotonic()
+        self.deadline = min(final, now + max(self.reserved, (final - now) / 2))
+        try:
+            return super().examine(what)
+        finally:
+            self.deadline = final
+
+
 class Effort(Optimizer):
     """Optimises one program for as long as its budget lasts.
 
@@ -81,6 +93,7 @@ class Effort(Optimizer):
     queue: Queue | None = None
     """where layers go, for other lanes to take some of them"""
     interrupted: bool = False
+    ladder = _Halving
     _earlier: Mapping[str, Rewrite] = {}
     _installed: Mapping[str, str] = {}
     _best: Found | None = None
@@ -208,14 +221,14 @@ class Effort(Optimizer):
         """Confirm and examine what is best now; if it is accepted, keep it and say so."""
         before, search = self._best, conclusion.search
         # What has come to be confirmed is worth the runs that it takes.
+        kept = self.search_deadline, search.deadline
         more = FOR_CONFIRMING * self.settings.budget
-        self.search_deadline += more
-        search.deadline += more
+        search.deadline = max(search.deadline + more, self.deadline)
+        self.search_deadline = search.deadline + self.shares.reserved(self.wanted)
         try:
             found = conclusion.run(before.trial if before else None)
         finally:
-            self.search_deadline -= more
-            search.deadline -= more
+            self.search_deadline, search.deadline = kept
         if found is None:
             return False
         self._best = found

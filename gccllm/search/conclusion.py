@@ -49,7 +49,8 @@ class Conclusion:
     count: Callable[[str], None] = lambda word: None
     stands_first: bool = False
     """what the ladder leaves of a combination has its turn before all that looks faster: for a
-    search that goes on when something is accepted, and may end before the rest is examined"""
+    search that goes on when something is accepted, and may end before the rest is examined. It has
+    it even when the time is over: most of the work was done by then"""
     again_pairs: int = 0
     """what looked best is timed again in so many pairs first: of many that were glanced at, the
     first are those that were lucky"""
@@ -77,11 +78,12 @@ class Conclusion:
         queue = [best, *(x for x in ranked if x is not best)]
         looked: list[Trial] = [*self._slow, *([above] if above else [])]
         slow = climbs = 0
+        standing: Trial | None = None
         while queue and slow < MOST_CONFIRMED and climbs < MOST_CLIMBS:
             trial = queue.pop(0)
-            left = self._without_refused(trial)
-            if self.search.expired():
+            if self.search.expired() and trial is not standing:
                 break
+            left = self._without_refused(trial)
             if left is not trial:
                 # What is left of it may be slower than the next one.
                 queue = sorted([*queue, *([left] if left else [])], key=lambda x: -x.ratio)
@@ -97,8 +99,9 @@ class Conclusion:
                 return found
             else:
                 climbs += 1
-                stands = self._without_refused(trial) if self.stands_first else trial
-                queue[:0] = [stands] if stands else []
+                standing = self._without_refused(trial) if self.stands_first else None
+                first = standing if self.stands_first else trial
+                queue[:0] = [first] if first else []
                 # For what fell there may be a next best version.
                 again = mixing.composed()
                 queue += [again] if again is not None and again not in looked else []
