@@ -57,6 +57,8 @@ class Optimized:
 class Optimizer:
     """Optimises one program. ``say`` gets progress for a person, a line at a time."""
 
+    ladder: type[Ladder] = Ladder
+
     def __init__(
         self,
         program: Program,
@@ -119,7 +121,8 @@ class Optimizer:
         conclusion = Conclusion(search, self._ladder(judge, tasks), count_event)
         found = conclusion.run()
         self._remember_judgements()
-        self.record.functions += function_records(hot, self._seen, found)
+        moved = search.moved(found.trial) if found else {}
+        self.record.functions += function_records(hot, self._seen, found, moved)
         if found is None:
             return self._nothing(search, conclusion.fallen, search_key)
         return self._accept(found, keys, search_key)
@@ -176,7 +179,8 @@ class Optimizer:
             {x.unit: x.compile for x in tasks if x.compile is not None},
             self.core,
         )
-        return Ladder(ProgramRungs(place), self.wanted, self.shares, self.deadline, self.say)
+        rungs = ProgramRungs(place)
+        return self.ladder(rungs, self.wanted, self.shares, self.deadline, self.say)
 
     def _nothing(self, search: Search, fallen: Sequence[Known], search_key: str) -> Optimized:
         """Nothing is shipped; remembered, unless it may end otherwise the next time."""
@@ -231,7 +235,7 @@ class Optimizer:
 
     def _hot_functions(self, judge: Judge) -> dict[str, tuple[HotFunction, ...]]:
         """By unit, hottest first; without a profile all functions count alike."""
-        shares, samples = profile(judge.arena, judge.baseline)
+        shares, samples = self._profile(judge)
         by_unit: dict[str, tuple[HotFunction, ...]] = {}
         for unit in self.program.units:
             names = judge.functions(unit)
@@ -244,6 +248,10 @@ class Optimizer:
         self.say(f"profile: {samples} samples, {total:.0%} in functions that can be rewritten")
         order = sorted(by_unit, key=lambda u: -sum(x.share for x in by_unit[u]))
         return {unit: by_unit[unit] for unit in order}
+
+    def _profile(self, judge: Judge) -> tuple[list[HotFunction], int]:
+        """Where the time goes, and by how many samples."""
+        return profile(judge.arena, judge.baseline)
 
     def _tasks(
         self,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
@@ -18,7 +18,8 @@ from gccllm.judge.judge import Donor, Judge
 from gccllm.program import Build
 from gccllm.projects.checking import CHECK, Checked
 from gccllm.proposers.base import Task
-from gccllm.search import Attribution, Search, Seen, Trial, gather_layers
+from gccllm.search import Attribution, Gain, Mixing, Search, Seen, Trial, gather_layers
+from gccllm.search.groups import Group
 from gccllm.types import Candidate, HotFunction, Isa, Speedup, Verdict, VerdictKind
 
 HOT = {
@@ -59,6 +60,9 @@ class FakeJudge:
     def functions(self, unit: str) -> tuple[str, ...]:
         return tuple(x.name for x in HOT[unit])
 
+    def base(self, unit: str) -> Any:
+        return SimpleNamespace(functions={})
+
     def splice(self, texts: dict[str, str], donor: Donor, names: tuple[str, ...]) -> Any:
         unit, label = donor.candidate.unit, donor.candidate.label
         if label == "refused":
@@ -87,11 +91,12 @@ def gain(function: str, label: str) -> float:
 class FakeAttribution(Attribution):
     """Knows what each donor's version gains without running anything."""
 
-    def look(self, trial: Trial) -> None:
-        for donor, names in trial.parts:
-            for name in names:
-                found = self.gains.setdefault((donor.candidate.unit, name), [])
-                found.append((gain(name, donor.candidate.label), donor))
+    def look(self, trial: Trial, grouped: Sequence[tuple[Donor, Sequence[Group]]]) -> None:
+        for donor, given in grouped:
+            for group in given:
+                amount = sum(gain(x, donor.candidate.label) for x in group.names)
+                for name in group.accounts:
+                    self.note(name, Gain(amount, donor, group.names))
 
 
 @dataclass
@@ -165,7 +170,7 @@ def test_a_proposer_that_fails_in_one_unit_goes_on_in_the_others(tmp_path: Path)
 
 def test_each_function_comes_from_where_it_gains_most(tmp_path: Path) -> None:
     done = searched(tmp_path, {"u": [("x", "a"), ("slow", "b"), ("y", "b")], "v": [("slow", "c")]})
-    composed = done.search.composed()
+    composed = Mixing(done.search).composed()
     assert composed is not None
     assert composed.admitted.texts == {"u": "a:x b:y"}
 
@@ -173,7 +178,7 @@ def test_each_function_comes_from_where_it_gains_most(tmp_path: Path) -> None:
 def test_what_gains_nothing_is_left_out(tmp_path: Path) -> None:
     done = searched(tmp_path, {"u": [("x", "a")], "v": [("slow", "c")]})
     (whole,) = done.search.trials
-    assert done.search.pruned(whole).functions == (("u", "a"),)
+    assert Mixing(done.search).pruned(whole).functions == (("u", "a"),)
 
 
 def test_what_was_found_wrong_before_is_not_built_again(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from gccllm.errors import StoreError
 from gccllm.judge.judge import Judge
 from gccllm.projects.queue import Queue
 from gccllm.projects.sharing import SharedLayers, judge_job
-from gccllm.search import Search, Seen, gather_layers
+from gccllm.search import Mixing, Search, Seen, gather_layers
 from gccllm.types import Candidate
 from tests.test_long_search import HOT, FakeAttribution, FakeJudge, Offers, tasks_over
 
@@ -128,7 +128,7 @@ def test_two_lanes_find_what_one_would(queue: Queue, tmp_path: Path) -> None:
 
     assert verdicts(seen) == verdicts(alone_seen)
     assert other_judge.builds, "the other lane has worked"
-    found, expected = search.composed(), alone.composed()
+    found, expected = Mixing(search).composed(), Mixing(alone).composed()
     assert found is not None
     assert expected is not None
     assert found.ratio == expected.ratio

@@ -107,7 +107,8 @@ SPEEDS = {"a": 1.0, "b": 0.5, "c": 0.25}
 
 @dataclass
 class FakeJudge:
-    """``slow``: combinations that the clock refuses."""
+    """``slow``: combinations that the clock refuses. What a donor labelled lucky gives looks ten
+    times as fast by itself, in a few pairs."""
 
     slow: frozenset[str] = frozenset()
     confirmed: list[str] = field(default_factory=list)
@@ -145,6 +146,8 @@ class FakeJudge:
 
     def glance(self, admitted: Admitted, pairs: int = 5) -> Verdict:
         ratio = 1.0 + sum(SPEEDS[x[0]] for x in admitted.texts["u"].split())
+        lucky = admitted.texts["u"].endswith(":lucky") and " " not in admitted.texts["u"]
+        ratio *= 10 if lucky and pairs <= 5 else 1
         return Verdict(VerdictKind.NOT_FASTER, "", {}, Speedup(ratio, ratio, ratio, 5), 3)
 
     def confirm(self, admitted: Admitted) -> tuple[Verdict, Pairs]:
@@ -201,6 +204,7 @@ def concluded(
     ladder: Climbing,
     slow: frozenset[str] = frozenset(),
     stands_first: bool = False,
+    again_pairs: int = 0,
 ) -> Concluded:
     """``offers``: label → functions."""
     seen: list[Seen] = []
@@ -210,7 +214,7 @@ def concluded(
     search = Search(judge, hot, time.monotonic() + 60, seen.append)
     for label, functions in offers.items():
         search.try_candidate(Candidate("fake", "u", tuple(functions.split()), functions, label))
-    found = Conclusion(search, ladder, counted.append, stands_first).run()
+    found = Conclusion(search, ladder, counted.append, stands_first, again_pairs).run()
     shipped = found.trial.admitted.texts["u"] if found else None
     return Concluded(seen, judge, ladder, counted, shipped)
 
@@ -264,6 +268,13 @@ def test_a_search_that_goes_on_keeps_what_stands_before_it_climbs_again() -> Non
     assert ladder.climbed == ["a:z b:z", "b:z"]
     alone = concluded({"x": "a", "y": "b"}, Climbing({"a:x": "abi"}), stands_first=True)
     assert alone.shipped == "b:y"
+
+
+def test_what_was_only_lucky_at_a_glance_is_not_confirmed_first() -> None:
+    offers = {"lucky": "c", "good": "a"}
+    slow = frozenset(["c:lucky"])
+    assert concluded(offers, Climbing(), slow).judge.confirmed[0] == "c:lucky"
+    assert concluded(offers, Climbing(), slow, again_pairs=9).judge.confirmed[0] == "a:good c:lucky"
 
 
 def test_nothing_ships_when_all_fall() -> None:

@@ -39,14 +39,15 @@ class Unbuilt(Exception):
 
 @dataclass(frozen=True)
 class Variant:
-    """``kind``: plain, pgo, bolt or gccllm; ``isa`` for the last. ``wider``: it may use more than
-    the baseline's instructions."""
+    """``kind``: plain, pgo, bolt or gccllm; the last with ``isa`` and ``assurance`` ("": the
+    default). ``wider``: it may use more than the baseline's instructions."""
 
     cc: str
     flags: str = "-O3"
     kind: str = "plain"
     isa: str = ""
     wider: bool = False
+    assurance: str = ""
 
 
 VARIANTS: Mapping[str, Variant] = {
@@ -58,6 +59,7 @@ VARIANTS: Mapping[str, Variant] = {
     "clang native": Variant("clang-19", NATIVE, wider=True),
     "gcc BOLT": Variant("gcc", kind="bolt"),
     "gcc-llm target": Variant("gcc-llm", kind="gccllm", isa="target"),
+    "gcc-llm target tests": Variant("gcc-llm", kind="gccllm", isa="target", assurance="tests"),
     "gcc-llm native": Variant("gcc-llm", kind="gccllm", isa="native", wider=True),
     "gcc-llm dispatch": Variant("gcc-llm", kind="gccllm", isa="dispatch"),
 }
@@ -199,14 +201,16 @@ def _optimized(
     effort: Effort,
 ) -> dict[str, object]:
     """The search, and then the build that everybody has afterwards: it applies what was found."""
-    store = work / f"store-{variant.isa}"
+    store = work / "-".join(x for x in ("store", variant.isa, variant.assurance) if x)
     shutil.rmtree(store, ignore_errors=True)
     own = {**environment, "GCCLLM_STORE": str(store), "GCCLLM_ISA": variant.isa}
+    own |= {"GCCLLM_ASSURANCE": variant.assurance} if variant.assurance else {}
     report = tree / "gccllm-report.json"
     log = tree / "gccllm-optimize.log"
     command = [
         _compiler("gccllm"),
         *("optimize", "-v", "--isa", variant.isa, "--budget", str(effort.budget)),
+        *(("--assurance", variant.assurance) if variant.assurance else ()),
         *(("--proposers", effort.proposers) if effort.proposers else ()),
         *("--build", project.build, "--workload", project.workload, "--check", project.check),
         *("--tests", str(tree / "recording"), "--report", str(report), project.program),

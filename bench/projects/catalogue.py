@@ -90,9 +90,11 @@ PROJECTS: Mapping[str, Project] = {
         'make -C src -f plain.mk -j2 CC="$CC" CFLAGS="$CFLAGS -std=gnu99 -DLUA_USE_LINUX"'
         ' LDFLAGS="$LDFLAGS" lua >/dev/null',
         program="src/lua",
-        workload="for i in 12 20; do src/lua - $i < $IN/calls.lua; done\n"
-        "src/lua - 9000 < $IN/tables.lua\nsrc/lua - 1500 < $IN/strings.lua\n"
-        "src/lua - 900 < $IN/floats.lua\n"
+        # Small runs for fuzzing, and ones of 0.1 s, for less says little about speed.
+        workload="for i in 12 32; do src/lua - $i < $IN/calls.lua; done\n"
+        "for i in 9000 90000; do src/lua - $i < $IN/tables.lua; done\n"
+        "for i in 1500 15000; do src/lua - $i < $IN/strings.lua; done\n"
+        "for i in 900 60000; do src/lua - $i < $IN/floats.lua; done\n"
         "echo 'print(1 // 0.0, 7 % -3, \"a\" .. 1, #{1, 2}, 3 | 4, 1 < 2.5)' | src/lua -",
         timed=(
             Timed(("-", "27"), "calls.lua"),

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from gccllm.assurance.ladder import Climbed, Combination, Known, Shares
+from gccllm.assurance.ladder import Climbed, Combination, Known, Ladder, Shares
 from gccllm.assurance.levels import Assurance, sure_enough
 from gccllm.errors import StoreError
 from gccllm.events import count_event
@@ -22,6 +22,7 @@ from gccllm.judge.judge import Donor, Judge
 from gccllm.optimize import Optimized, Optimizer
 from gccllm.program import BuildStep
 from gccllm.projects.checking import Checked
+from gccllm.projects.profiling import patient_profile
 from gccllm.projects.queue import Queue
 from gccllm.projects.sharing import SharedLayers, processor
 from gccllm.proposers.base import Proposer, Task
@@ -49,8 +50,10 @@ FOR_SEARCHING = 0.75
 """of a round's time; the rest confirms and examines"""
 FOR_CONFIRMING = 0.25
 """of the budget; by so much a confirmation may go beyond the search's share"""
-GLANCE_PAIRS = 3
-"""of many layers; which function gains is for the profile to say"""
+GLANCE_PAIRS, AGAIN_PAIRS = 3, 9
+"""of many layers, for which function gains is for the profile to say; of the best of them"""
+PROFILE_SHARE = 0.08
+"""of the budget, at most"""
 LEAST_ROUND = 5.0
 LINK_BUDGET, MOST_PATIENCE = 300.0, 6.0
 """seconds for which the ladder's own limits are right; how often they may be exceeded"""
@@ -66,6 +69,18 @@ class _Patient(Shares):
         return super().seconds(rung) * min(max(1.0, self.budget / LINK_BUDGET), MOST_PATIENCE)
 
 
+class _Halving(Ladder):
+    """A climb may take half of the time that is left: what it leaves standing climbs again."""
+
+    def examine(self, what: Combination) -> Climbed:
+        final, now = self.deadline, time.monotonic()
+        self.deadline = min(final, now + max(self.reserved, (final - now) / 2))
+        try:
+            return super().examine(what)
+        finally:
+            self.deadline = final
+
+
 class Effort(Optimizer):
     """Optimises one program for as long as its budget lasts.
 
@@ -78,6 +93,7 @@ class Effort(Optimizer):
     queue: Queue | None = None
     """where layers go, for other lanes to take some of them"""
     interrupted: bool = False
+    ladder = _Halving
     _earlier: Mapping[str, Rewrite] = {}
     _installed: Mapping[str, str] = {}
     _best: Found | None = None
@@ -105,7 +121,11 @@ class Effort(Optimizer):
         self._announce(hot)
         tasks = self._tasks(judge, hot, isas)
         conclusion = Conclusion(
-            search, self._climber(judge, search, tasks), count_event, stands_first=True
+            search,
+            self._climber(judge, search, tasks),
+            count_event,
+            stands_first=True,
+            again_pairs=AGAIN_PAIRS,
         )
         best: Found | None = None
         try:
@@ -119,12 +139,17 @@ class Effort(Optimizer):
                 self.queue.end(self._announced)
             self._remember_judgements()
             self._put_in_place(self._best)
-        self.record.functions += function_records(hot, self._seen, best)
+        moved = search.moved(best.trial) if best else {}
+        self.record.functions += function_records(hot, self._seen, best, moved)
         if best is None:
             detail = "; ".join(search.failures) or self._why_nothing()
             return self._end(Outcome.FALLBACK, "nothing-faster", detail)
         done = self._end(Outcome.OPTIMIZED, "", f"{best.trial.label}: {best.verdict.detail}")
         return replace(done, executable=best.trial.admitted.build.executable)
+
+    def _profile(self, judge: Judge) -> tuple[list[HotFunction], int]:
+        seconds = PROFILE_SHARE * self.settings.budget
+        return patient_profile(lambda: super(Effort, self)._profile(judge), seconds)
 
     def _rounds(
         self,
@@ -196,14 +221,14 @@ class Effort(Optimizer):
         """Confirm and examine what is best now; if it is accepted, keep it and say so."""
         before, search = self._best, conclusion.search
         # What has come to be confirmed is worth the runs that it takes.
+        kept = self.search_deadline, search.deadline
         more = FOR_CONFIRMING * self.settings.budget
-        self.search_deadline += more
-        search.deadline += more
+        search.deadline = max(search.deadline + more, self.deadline)
+        self.search_deadline = search.deadline + self.shares.reserved(self.wanted)
         try:
             found = conclusion.run(before.trial if before else None)
         finally:
-            self.search_deadline -= more
-            search.deadline -= more
+            self.search_deadline, search.deadline = kept
         if found is None:
             return False
         self._best = found

@@ -14,7 +14,7 @@ from typing import Any
 
 from gccllm.judge.judge import Donor
 from gccllm.projects.queue import Job, Queue
-from gccllm.search import Search, Seen
+from gccllm.search import Gain, Search, Seen
 from gccllm.types import Candidate, Json, Speedup, Verdict, VerdictKind
 
 __all__ = ["SharedLayers", "judge_job", "processor"]
@@ -50,12 +50,8 @@ def judge_job(search: Search, job: Job, seen: list[Seen]) -> dict[str, Json]:
     for trial in search.trials[first:]:
         parts: list[Json] = []
         for donor, names in trial.parts:
-            gains: list[Json] = [
-                search.attribution.gain(donor.candidate.unit, x, donor)
-                if search.attribution
-                else None
-                for x in names
-            ]
+            found = search.attribution.of(donor) if search.attribution else {}
+            gains: list[Json] = [[x, g.amount, list(g.names)] for x, g in found.items()]
             parts.append([number(donor.candidate), list(names), gains])
         trials.append([parts, trial.ratio, trial.admitted.tests_run])
     verdicts: list[Json] = [
@@ -113,10 +109,11 @@ class SharedLayers:
             own = tuple((x, tuple(names)) for x, names, _ in donors if isinstance(x, Donor))
             if search.adopt(own, ratio, tests_run) is None or search.attribution is None:
                 continue
-            for donor, names, gains in donors:
-                for name, gain in zip(names, gains, strict=True):
-                    if isinstance(donor, Donor) and gain is not None:
-                        search.attribution.note(donor, name, gain)
+            for donor, _, gains in donors:
+                for name, amount, together in gains:
+                    if isinstance(donor, Donor):
+                        gain = Gain(amount, donor, tuple(together))
+                        search.attribution.note(name, gain)
 
 
 def _verdict_as_json(verdict: Verdict) -> list[Json]:

@@ -7,6 +7,7 @@ out, the rest is confirmed and examined anew, and then the next best has its tur
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Protocol
@@ -18,6 +19,7 @@ from gccllm.assurance.levels import Assurance
 from gccllm.errors import GccllmError
 from gccllm.judge.judge import Donor, Judge
 from gccllm.program import BuildStep
+from gccllm.search.mixing import Mixing
 from gccllm.search.search import WORTH_MIXING, Search
 from gccllm.search.trial import Found, Parts, Seen, Trial
 from gccllm.types import Json, Verdict
@@ -26,6 +28,7 @@ __all__ = ["Climber", "Conclusion"]
 
 MOST_CONFIRMED = 3
 """that the clock refuses, before it is over"""
+MOST_SEEN_AGAIN = 5
 MOST_CLIMBS = 6
 
 
@@ -46,7 +49,11 @@ class Conclusion:
     count: Callable[[str], None] = lambda word: None
     stands_first: bool = False
     """what the ladder leaves of a combination has its turn before all that looks faster: for a
-    search that goes on when something is accepted, and may end before the rest is examined"""
+    search that goes on when something is accepted, and may end before the rest is examined. It has
+    it even when the time is over: most of the work was done by then"""
+    again_pairs: int = 0
+    """what looked best is timed again in so many pairs first: of many that were glanced at, the
+    first are those that were lucky"""
     fallen: list[Known] = field(default_factory=list)
     """functions that the ladder refused"""
     _slow: list[Trial] = field(default_factory=list)
@@ -62,19 +69,21 @@ class Conclusion:
         ``above``: what was accepted before; only what looks faster than that is considered.
         """
         least = max(WORTH_MIXING, above.ratio * WORTH_MIXING if above else 0.0)
-        self.search.composed()
-        ranked = sorted(self.search.trials, key=lambda x: -x.ratio)
+        mixing = Mixing(self.search)
+        composed = mixing.composed()
+        ranked = self._seen_again(composed, above)
         if not ranked or ranked[0].ratio < WORTH_MIXING:
             return None
-        best = self.search.pruned(self.search.mixed(ranked[0]))
+        best = mixing.pruned(mixing.mixed(ranked[0]))
         queue = [best, *(x for x in ranked if x is not best)]
         looked: list[Trial] = [*self._slow, *([above] if above else [])]
         slow = climbs = 0
+        standing: Trial | None = None
         while queue and slow < MOST_CONFIRMED and climbs < MOST_CLIMBS:
             trial = queue.pop(0)
-            left = self._without_refused(trial)
-            if self.search.expired():
+            if self.search.expired() and trial is not standing:
                 break
+            left = self._without_refused(trial)
             if left is not trial:
                 # What is left of it may be slower than the next one.
                 queue = sorted([*queue, *([left] if left else [])], key=lambda x: -x.ratio)
@@ -90,12 +99,29 @@ class Conclusion:
                 return found
             else:
                 climbs += 1
-                stands = self._without_refused(trial) if self.stands_first else trial
-                queue[:0] = [stands] if stands else []
+                standing = self._without_refused(trial) if self.stands_first else None
+                first = standing if self.stands_first else trial
+                queue[:0] = [first] if first else []
                 # For what fell there may be a next best version.
-                again = self.search.composed()
+                again = mixing.composed()
                 queue += [again] if again is not None and again not in looked else []
         return None
+
+    def _seen_again(self, composed: Trial | None, above: Trial | None) -> list[Trial]:
+        """All combinations, the most promising first."""
+
+        def ranked() -> list[Trial]:
+            return sorted(self.search.trials, key=lambda x: -x.ratio)
+
+        done = [*self._slow, *([above] if above else [])]
+        first = [x for x in ranked() if x.ratio >= WORTH_MIXING][:MOST_SEEN_AGAIN]
+        if composed is not None and not any(x is composed for x in first):
+            first.append(composed)
+        for trial in [x for x in first if x not in done] if self.again_pairs else []:
+            if time.monotonic() > self.search.confirm_from:
+                break
+            self.search.seen_again(trial, self.again_pairs)
+        return ranked()
 
     def _confirmed(self, trial: Trial) -> Found | None:
         """None where the clock refuses it; not accepted where the ladder does."""

@@ -14,43 +14,55 @@ __all__ = ["function_records", "stored_records"]
 
 
 def function_records(
-    hot: Mapping[str, Sequence[HotFunction]], seen: Sequence[Seen], found: Found | None
+    hot: Mapping[str, Sequence[HotFunction]],
+    seen: Sequence[Seen],
+    found: Found | None,
+    moved: Mapping[tuple[str, str], Sequence[str]],
 ) -> Iterator[FunctionRecord]:
-    """One record a hot function (``hot``: by unit)."""
+    """One record a hot function (``hot``: by unit), and one for each replaced beside them.
+
+    ``moved``: hot functions that are part of others in what was found.
+    """
     accepted = set(found.trial.functions) if found else set()
+    shares = {(unit, x.name): x.share for unit, functions in hot.items() for x in functions}
+    more = found.trial.functions if found else ()
+    asked = [*shares, *(x for x in more if x not in shares)]
     known = {(x.unit, x.function): x for x in found.climbed.found} if found else {}
-    for unit, functions in hot.items():
-        for function in functions:
-            about = [
-                x
-                for x in seen
-                if x.candidate.unit == unit and (not x.functions or function.name in x.functions)
-            ]
-            if (unit, function.name) in accepted and found is not None:
-                giver = found.trial.giver(unit, function.name).candidate
-                proposer, label, verdict = giver.proposer, giver.label, found.verdict
-            else:
-                last = max(about, key=_how_far, default=None)
-                proposer = last.candidate.proposer if last else ""
-                label = last.candidate.label if last else ""
-                none = Verdict(VerdictKind.UNCHANGED, "no candidate was offered")
-                verdict = last.verdict if last else none
-            sure = known.get((unit, function.name))
-            yield FunctionRecord(
-                unit=unit,
-                function=function.name,
-                proposer=proposer,
-                verdict=verdict.kind,
-                assurance=sure.level.value if sure and verdict.accepted else "",
-                speedup=verdict.speedup,
-                tests_run=verdict.tests_run,
-                candidates=len(about),
-                seconds=sum(x.verdict.seconds for x in about),
-                label=label,
-                share=round(function.share, 4),
-                detail=verdict.detail,
-                evidence=sure.evidence() if sure else ladder_of(verdict.evidence, function.name),
-            )
+    for unit, function in asked:
+        about = [
+            x
+            for x in seen
+            if x.candidate.unit == unit and (not x.functions or function in x.functions)
+        ]
+        if (unit, function) in accepted and found is not None:
+            giver = found.trial.giver(unit, function).candidate
+            proposer, label, verdict = giver.proposer, giver.label, found.verdict
+        elif (unit, function) in moved:
+            by = ", ".join(moved[unit, function])
+            proposer = label = ""
+            verdict = Verdict(VerdictKind.UNCHANGED, f"what was found has it inlined in {by}")
+        else:
+            last = max(about, key=_how_far, default=None)
+            proposer = last.candidate.proposer if last else ""
+            label = last.candidate.label if last else ""
+            none = Verdict(VerdictKind.UNCHANGED, "no candidate was offered")
+            verdict = last.verdict if last else none
+        sure = known.get((unit, function))
+        yield FunctionRecord(
+            unit=unit,
+            function=function,
+            proposer=proposer,
+            verdict=verdict.kind,
+            assurance=sure.level.value if sure and verdict.accepted else "",
+            speedup=verdict.speedup,
+            tests_run=verdict.tests_run,
+            candidates=len(about),
+            seconds=sum(x.verdict.seconds for x in about),
+            label=label,
+            share=round(shares.get((unit, function), 0.0), 4),
+            detail=verdict.detail,
+            evidence=sure.evidence() if sure else ladder_of(verdict.evidence, function),
+        )
 
 
 def stored_records(unit: str, rewrite: Rewrite, tests_run: int) -> Iterator[FunctionRecord]:

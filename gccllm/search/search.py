@@ -2,15 +2,15 @@
 
 Every candidate is a donor of functions. Its hot functions are spliced into the baseline together
 (or apart, where they can't go together), and what is right gets a glance at the clock. The best
-is then improved function by function with what the other donors have to offer. What becomes of the
-ranked combinations is for :mod:`gccllm.search.conclusion`.
+is then improved by :mod:`gccllm.search.mixing`. What becomes of the ranked combinations is for
+:mod:`gccllm.search.conclusion`.
 """
 
 from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from gccllm.errors import GccllmError
@@ -20,18 +20,15 @@ from gccllm.program import BuildStep
 from gccllm.proposers.base import Attempt, Proposer, Task
 from gccllm.search.ahead import ahead
 from gccllm.search.attribution import Attribution
+from gccllm.search.groups import Group, groups
 from gccllm.search.trial import Parts, Seen, Trial
 from gccllm.types import Candidate, HotFunction, Verdict, VerdictKind
 
 __all__ = ["WORTH_MIXING", "Search"]
 
 WORTH_MIXING = 1.02
-LEAST_GAIN = 0.003
-"""of the whole time, for a function's rewrite to be worth anything"""
-AS_FAST = 0.997
 HOPELESS = 0.7
 """what is slower has no function worth a profile"""
-MOST_MIXED_DONORS = 3
 MIXING_SHARE = 0.2
 """of the time for searching, where there are functions to be mixed"""
 CONFIRM_RUNS = 160
@@ -59,23 +56,25 @@ class Search:
     """(unit, function, tag of the donor) of what may not be used any more"""
     known: dict[tuple[str, str], Verdict] = field(default_factory=dict)
     """(unit, text of a candidate) → what was found wrong with it before"""
-    _tried: dict[str, tuple[Verdict, Trial | None]] = field(default_factory=dict)
-    _adopted: int = 0
-    _confirm_from: float = 0.0
+    confirm_from: float = 0.0
     """time.monotonic() from which on what is left is needed for confirming"""
+    _tried: dict[str, tuple[Verdict, Trial | None]] = field(default_factory=dict)
+    _groups: dict[tuple[str, str], tuple[Group, ...]] = field(default_factory=dict)
+    """by unit and the donor's tag"""
+    _adopted: int = 0
 
     def __post_init__(self) -> None:
         baseline = self.judge.baseline
         walls = ((baseline.times.wall[x.index], x.repeats) for x in baseline.timed)
         once = sum((wall + RUN_SECONDS) * repeats for wall, repeats in walls)
         left = self.deadline - time.monotonic()
-        self._confirm_from = self.deadline - min(CONFIRM_RUNS * once, 0.6 * left)
+        self.confirm_from = self.deadline - min(CONFIRM_RUNS * once, 0.6 * left)
 
     def gather(self, proposers: Sequence[Proposer], tasks: Sequence[Task], refine: int) -> None:
         """Try what the proposers offer until they have no more or the time for it is over."""
         now = time.monotonic()
-        share = 1 - (MIXING_SHARE if self._several_hot else 0.0)
-        until = now + share * (self._confirm_from - now)
+        share = 1 - (MIXING_SHARE if self.several_hot else 0.0)
+        until = now + share * (self.confirm_from - now)
         for number, proposer in enumerate(proposers):
             # A slow one must not leave the others without any.
             now = time.monotonic()
@@ -122,7 +121,7 @@ class Search:
         return texts
 
     def _tried_out(self, texts: dict[str, str], parts: Parts) -> tuple[Verdict, Trial | None]:
-        key = hashlib.sha256(repr(sorted(texts.items())).encode("utf-8", "replace")).hexdigest()
+        key = _key(texts)
         earlier = self._tried.get(key)
         if earlier is not None:
             verdict, trial = earlier
@@ -138,9 +137,19 @@ class Search:
             trial = Trial(parts, admitted, ratio)
             self.trials.append(trial)
             if self.attribution is not None and ratio > HOPELESS:
-                self.attribution.look(trial)
+                self.attribution.look(trial, [(d, self.given(d, names)) for d, names in parts])
         self._tried[key] = verdict, trial
         return verdict, trial
+
+    def seen_again(self, trial: Trial, pairs: int) -> Trial:
+        """The combination with its speedup by so many fresh pairs, which did not choose it."""
+        verdict = self.judge.clock.glance(trial.admitted, pairs)
+        if verdict.speedup is None:
+            return trial
+        again = replace(trial, ratio=verdict.speedup.ratio)
+        self.trials = [again if x is trial else x for x in self.trials]
+        self._tried[_key(trial.admitted.texts)] = verdict, again
+        return again
 
     def _screened(self, candidate: Candidate) -> Donor | Verdict:
         known = self.known.get((candidate.unit, candidate.text))
@@ -163,89 +172,52 @@ class Search:
             refused = refused or done
         texts: dict[str, str] = {}
         alone: list[str] = []
-        for name in wanted:
-            done = self.judge.splice(texts, donor, [name])
-            if not isinstance(done, Verdict):
-                texts = done
-                alone.append(name)
+        for group in self.given(donor, wanted):
+            for names in dict.fromkeys([group.names, *((x,) for x in group.names)]):
+                done = self.judge.splice(texts, donor, names)
+                if not isinstance(done, Verdict):
+                    texts = done
+                    alone += names
+                    if names == group.names:
+                        break
         if alone:
             return texts, tuple(alone)
         return refused or Verdict(VerdictKind.UNCHANGED, "nothing to splice")
 
     def _wanted(self, donor: Donor) -> tuple[str, ...]:
-        offered = donor.candidate.functions or tuple(donor.unit.functions)
-        if donor.candidate.functions:
+        offered = donor.candidate.functions
+        if offered:
             return tuple(x for x in offered if x in donor.unit.functions)
-        hot = self.hot.get(donor.candidate.unit, ())
-        return tuple(x.name for x in hot if x.name in offered)
+        return tuple(x for group in self._grouped(donor) for x in group.names)
 
-    def mixed(self, best: Trial) -> Trial:
-        """Replace single functions of the best combination by other donors' where that helps."""
-        hot = [(u, x) for u, functions in self.hot.items() for x in functions]
-        if not self._several_hot:
-            return best
-        for unit, function in sorted(hot, key=lambda x: -x[1].share):
-            for donor in self._givers(unit, function.name)[:MOST_MIXED_DONORS]:
-                if time.monotonic() > self._confirm_from:
-                    return best
-                mixed = self._with(best, donor, function.name)
-                if mixed is not None and mixed.ratio > best.ratio * WORTH_MIXING:
-                    self.say(f"{function.name} from {donor.candidate.label}")
-                    best = mixed
-        return best
-
-    def _givers(self, unit: str, name: str) -> list[Donor]:
-        """Who has a right version of a function, the most promising first."""
-        if self.attribution is not None:
-            return [
-                donor
-                for gain, donor in self.attribution.best(unit, name)
-                if gain >= LEAST_GAIN and (unit, name, donor.tag) not in self.refused
-            ]
-        return [
-            donor
-            for trial in sorted(self.trials, key=lambda x: -x.ratio)
-            for donor, names in trial.parts
-            if donor.candidate.unit == unit and name in names
-        ]
-
-    def composed(self) -> Trial | None:
-        """Each function from the donor that it gains most with; None without an attribution."""
-        parts: dict[str, tuple[Donor, list[str]]] = {}
-        for unit, functions in self.hot.items():
-            for function in functions:
-                for donor in self._givers(unit, function.name)[:1] if self.attribution else []:
-                    parts.setdefault(donor.tag, (donor, []))[1].append(function.name)
-        return self.combined(tuple((d, tuple(names)) for d, names in parts.values()))
-
-    def pruned(self, trial: Trial) -> Trial:
-        """Less the functions that gain nothing by themselves: what is not there can't be wrong."""
-        if self.attribution is None or len(trial.functions) < 2:
-            return trial
-        gains = [
-            (self.attribution.gain(d.candidate.unit, name, d) or 0.0, d, name)
-            for d, names in trial.parts
-            for name in names
-        ]
-        for _, donor, name in sorted((x for x in gains if x[0] < LEAST_GAIN), key=lambda x: x[0]):
-            less = _without(trial.parts, donor, name)
-            if not less or time.monotonic() > self._confirm_from:
-                break
-            without = self.combined(less)
-            if without is not None and without.ratio >= trial.ratio * AS_FAST:
-                trial = without
-        return trial
-
-    def _with(self, trial: Trial, donor: Donor, name: str) -> Trial | None:
+    def _grouped(self, donor: Donor) -> tuple[Group, ...]:
+        """What is taken of a donor that is a whole unit, by what goes together."""
         unit = donor.candidate.unit
-        parts = [
-            (d, tuple(n for n in names if d.candidate.unit != unit or n != name))
-            for d, names in trial.parts
-        ]
-        if any(d is donor and name in names for d, names in trial.parts):
-            return None
-        parts = [(d, names) for d, names in parts if names] + [(donor, (name,))]
-        return self.combined(tuple(parts))
+        if (unit, donor.tag) not in self._groups:
+            hot = [x.name for x in self.hot.get(unit, ())]
+            made = groups(self.judge.base(unit), donor.unit, hot) if hot else ()
+            self._groups[unit, donor.tag] = made
+        return self._groups[unit, donor.tag]
+
+    def given(self, donor: Donor, names: Sequence[str]) -> list[Group]:
+        """What a donor gives, by what goes together; functions that it gives for no hot one are by
+        themselves."""
+        whole = () if donor.candidate.functions else self._grouped(donor)
+        parts = [(tuple(x for x in g.names if x in names), g.covers) for g in whole]
+        found = [Group(some, covers) for some, covers in parts if some]
+        taken = {x for group in found for x in group.names}
+        return found + [Group((x,), (x,)) for x in names if x not in taken]
+
+    def moved(self, trial: Trial) -> dict[tuple[str, str], tuple[str, ...]]:
+        """(unit, hot function) that others do the work of now, for they hold it inlined."""
+        groups = [(d.candidate.unit, g) for d, names in trial.parts for g in self.given(d, names)]
+        replaced = set(trial.functions)
+        return {
+            (unit, name): group.names
+            for unit, group in groups
+            for name in group.covers
+            if (unit, name) not in replaced
+        }
 
     def adopt(self, parts: Parts, ratio: float, tests_run: int) -> Trial | None:
         """A combination that another lane found right; None where it can't be built here."""
@@ -311,7 +283,7 @@ class Search:
         return attempts
 
     @property
-    def _several_hot(self) -> bool:
+    def several_hot(self) -> bool:
         return sum(len(x) for x in self.hot.values()) > 1
 
     def expired(self) -> bool:
@@ -319,7 +291,5 @@ class Search:
         return time.monotonic() > self.deadline
 
 
-def _without(parts: Parts, donor: Donor, name: str) -> Parts:
-    """Less one function of one donor."""
-    kept = ((d, tuple(n for n in names if d is not donor or n != name)) for d, names in parts)
-    return tuple((d, names) for d, names in kept if names)
+def _key(texts: Mapping[str, str]) -> str:
+    return hashlib.sha256(repr(sorted(texts.items())).encode("utf-8", "replace")).hexdigest()
