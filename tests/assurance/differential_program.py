@@ -166,20 +166,6 @@ APART void blend(short *restrict to, const short *restrict by)
     for (int i = 0; i < 8; i++)
         to[i] = to[i] == -32768 && by[i] == -32768 ? 32767 : (short)(to[i] * by[i] >> 15);
 }
-APART int span(const int *v, int n)
-{
-    int low = v[0], high = v[0], steps = 0;
-    if (n == 1)
-        return -1;
-    if (n == 2)
-        return v[1] - v[0];
-    for (long i = 1; i < n * 900L; i++) {
-        low = v[i % n] < low ? v[i % n] : low;
-        high = v[i % n] > high ? v[i % n] : high;
-        steps ^= low * high;
-    }
-    return steps;
-}
 APART int first(const struct node *at)
 {
     if (at == NULL)
@@ -243,7 +229,6 @@ int main(void)
         for (int i = 0; i < 8; i++)
             x[i] = (short)(v[i] * 99), y[i] = (short)(w[i] * 301);
         blend(x, y);
-        all += (unsigned)span(v, n + 9);
         struct node last = {v[0], NULL}, front = {v[1], &last};
         all += (unsigned)x[v[2] & 7] + (unsigned)first(&front);
         all += (unsigned)digit((int)(NEXT() % 90) - 50) + (unsigned)told(v[9]);

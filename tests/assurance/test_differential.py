@@ -238,17 +238,6 @@ def test_what_saturates_only_where_both_operands_are_at_their_ends_is_entered(
     assert all(entered.candidate["blend"])
 
 
-def test_so_few_elements_as_no_caller_passes_are_tried_even_where_calls_take_long(
-    bench: Bench,
-) -> None:
-    text = bench.compiled(SOURCE, ["-O1"])
-    assert bench.examined("span", text, pairs=3000).standing is Standing.PASSED
-    entered = bench.entered("span", text)
-    assert entered is not None
-    assert all(entered.baseline)
-    assert all(entered.candidate["span"])
-
-
 def test_pointers_that_lead_nowhere_enter_what_looks_for_them(bench: Bench) -> None:
     text = bench.compiled(SOURCE, ["-O1"])
     assert bench.examined("first", text, pairs=60_000).standing is Standing.PASSED

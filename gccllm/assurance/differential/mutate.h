@@ -115,27 +115,6 @@ static void relate_arguments(void)
         store(here[0].initial + x->offset, x, v);
 }
 
-/* Next to nothing: an argument, one that goes with an object's length if there is one, is 0 to 3,
- * whatever was seen.  What loops do for so few elements has blocks of its own. */
-static void few(void)
-{
-    const struct layout *block = layout_of(0);
-    if (!block->leaves)
-        return;
-    int64_t number = (int64_t)below((uint64_t)block->leaves);
-    if (q.relations && chance(12)) {
-        int64_t at = relations[below((uint64_t)q.relations)].first;
-        for (int64_t i = 0; i < block->leaves; i++)
-            if (block->leaf[i].offset == at)
-                number = i;
-    }
-    const struct leaf *x = &block->leaf[number];
-    if (!changes(x) || x->kind == FLOATING || (number < MOST_LEAVES && hung_by[number] > 3))
-        return;
-    wild_leaf = number < MOST_LEAVES ? number : -1;
-    store(here[0].initial + x->offset, x, x->kind == BOOL ? below(2) : below(4));
-}
-
 /* Elements of one object trade places. */
 static void shuffle(void)
 {
@@ -169,7 +148,6 @@ static void mutate(void)
         case 5: run_of_equals(); break;
         case 6: relate_arguments(); break;
         case 7: flood(); break;
-        case 8: chance(4) ? few() : mutate_contents(); break;
         default: mutate_contents();
         }
     keep_relations();

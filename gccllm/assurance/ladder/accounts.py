@@ -150,7 +150,7 @@ def account(
     blocks = list(blocks_of(texts[1], *(x.function for x in candidate), stop=stop))
     also = {x.body for x in blocks}
     different = _matched(theirs, ours), [x for x in ours if x.body not in also]
-    left_theirs = _ending_otherwise(different[0], different[1], (texts[0], source), stop)
+    left_theirs = _ending_otherwise(different[0], different[1], texts[0], stop)
     ends = {x.end for x in blocks}
     left_ours = [x for x in different[1] if not x.end or x.end not in ends]
     sides = []
@@ -162,7 +162,17 @@ def account(
         same, ending = len(gaps) - len(before), len(before) - len(left)
         kept = tuple(_within_reach(left, ways))
         sides.append(Side(*counts, same, kept, ends=ending, unreachable=len(left) - len(kept)))
+    sides[1] = _without_sources(sides[1], source, stop)
     return Account(sides[0], sides[1], candidate[0].reached > 0)
+
+
+def _without_sources(side: Side, source: Callable[[], str | None], stop: Stop) -> Side:
+    """Without blocks that end the program as the source does: what it has and gcc's unit has not,
+    gcc knows to pass."""
+    if not any(named(x.end) or numbered(x.end) for x in side.gaps):
+        return side
+    left = tuple(_elsewhere(side.gaps, source() or "", stop))
+    return replace(side, gaps=left, ends=side.ends + len(side.gaps) - len(left))
 
 
 def _alike(ours: Unit, theirs: Unit, stop: Stop) -> Stop:
@@ -196,32 +206,22 @@ def _matched(gaps: Sequence[Gap], others: Sequence[Gap]) -> list[Gap]:
     return left
 
 
-def _ending_otherwise(
-    gaps: Sequence[Gap],
-    ours: Sequence[Gap],
-    units: tuple[str, Callable[[], str | None]],
-    stop: Stop,
-) -> list[Gap]:
-    """Those of the candidate's ``gaps`` that don't end the program as gcc's unit does, the first of
-    ``units``, or its source, the second one.
+def _ending_otherwise(gaps: Sequence[Gap], ours: Sequence[Gap], text: str, stop: Stop) -> list[Gap]:
+    """Those of the candidate's ``gaps`` that don't end the program as gcc's unit, ``text``, does.
 
     A failed assertion says where in the source it stands: any block of the unit that fails so is
     gcc's version of it, wherever it was inlined, and how often. So does the number that a function
-    of the program's own is told, where the unit has one such block only. What the source has and
-    the unit has not, gcc knows to pass. All else looks alike: then each block stands for one that
-    no run entered in gcc's version of the function, too.
+    of the program's own is told, where the unit has one such block only. All else looks alike: then
+    each block stands for one that no run entered in gcc's version of the function, too.
     """
-    left = _elsewhere(gaps, units[0], stop)
-    if any(named(x.end) or numbered(x.end) for x in left):
-        left = _elsewhere(left, units[1]() or "", stop)
     there = Counter(x.end for x in ours if x.end and not named(x.end))
-    found = []
-    for gap in left:
+    left = []
+    for gap in _elsewhere(gaps, text, stop):
         if there[gap.end] and gap.end:
             there[gap.end] -= 1
         else:
-            found.append(gap)
-    return found
+            left.append(gap)
+    return left
 
 
 def _elsewhere(gaps: Sequence[Gap], text: str, stop: Stop) -> list[Gap]:
