@@ -186,6 +186,18 @@ class Climbing:
 
 
 @dataclass
+class Lasting(Climbing):
+    """A climb takes all the time that its search has."""
+
+    search: Search | None = None
+
+    def examine(self, what: Combination) -> Climbed:
+        if self.search is not None:
+            self.search.deadline = 0.0
+        return super().examine(what)
+
+
+@dataclass
 class Concluded:
     seen: list[Seen]
     judge: FakeJudge
@@ -212,6 +224,8 @@ def concluded(
     judge: Any = FakeJudge(slow)
     hot = {"u": tuple(HotFunction(x, 0.3) for x in SPEEDS)}
     search = Search(judge, hot, time.monotonic() + 60, seen.append)
+    if isinstance(ladder, Lasting):
+        ladder.search = search
     for label, functions in offers.items():
         search.try_candidate(Candidate("fake", "u", tuple(functions.split()), functions, label))
     found = Conclusion(search, ladder, counted.append, stands_first, again_pairs).run()
@@ -275,6 +289,14 @@ def test_what_was_only_lucky_at_a_glance_is_not_confirmed_first() -> None:
     slow = frozenset(["c:lucky"])
     assert concluded(offers, Climbing(), slow).judge.confirmed[0] == "c:lucky"
     assert concluded(offers, Climbing(), slow, again_pairs=9).judge.confirmed[0] == "a:good c:lucky"
+
+
+@pytest.mark.parametrize(("goes_on", "shipped"), [(True, "a:one c:two"), (False, None)])
+def test_a_search_that_goes_on_keeps_what_stands_though_time_is_over(
+    goes_on: bool, shipped: str | None
+) -> None:
+    ladder = Lasting(short={"b:one": "open-blocks"})
+    assert concluded({"one": "a b", "two": "c"}, ladder, stands_first=goes_on).shipped == shipped
 
 
 def test_nothing_ships_when_all_fall() -> None:

@@ -151,6 +151,7 @@ PROJECTS: Mapping[str, Project] = {
         program="toast",
         workload="for x in audio.train silence.odd noise.odd byte.odd empty.odd; do"
         " ./toast -l < $IN/$x > packed && ./toast -d -l < packed > unpacked; done\n"
+        "./toast -d -l < $IN/frames.odd > unpacked\n"
         "./toast -u < $IN/noise.odd > packed && ./toast -d -u < packed > unpacked",
         prepare="./toast -l < $IN/audio.time > $IN/audio.gsm",
         timed=(Timed(("-l",), "audio.time"), Timed(("-d", "-l"), "audio.gsm")),

@@ -32,6 +32,7 @@ def make_inputs(folder: Path) -> None:
     (folder / "zeros.odd").write_bytes(bytes(70_000))
     (folder / "noise.odd").write_bytes(random.Random(3).randbytes(70_000))
     (folder / "silence.odd").write_bytes(bytes(3200))
+    (folder / "frames.odd").write_bytes(_frames(4, 2000))
     for script in SCRIPTS.glob("*.lua"):
         (folder / script.name).write_bytes(script.read_bytes())
 
@@ -81,6 +82,13 @@ def _audio(seed: int, seconds: int) -> bytes:
         )
         samples.append(int(value * 5000 + rng.gauss(0, 250)))
     return struct.pack(f"<{len(samples)}h", *(max(-32768, min(32767, x)) for x in samples))
+
+
+def _frames(seed: int, count: int) -> bytes:
+    """Packed sound (GSM 06.10: 33 bytes a frame, the first half byte is 13) that is otherwise
+    random: what saturates when it is unpacked."""
+    rng = random.Random(seed)
+    return b"".join(bytes([208 + rng.randrange(16)]) + rng.randbytes(32) for _ in range(count))
 
 
 def _queries(seed: int, rows: int) -> str:
