@@ -147,7 +147,9 @@ class Isa:
 
 @dataclass(frozen=True)
 class HotFunction:
-    """A function of a unit and its share (0 to 1) of the program's profile samples."""
+    """A function of a unit and its share (0 to 1) of the program's profile samples. ``calls``: how
+    often the recorded cases, each run once, call it; None where nobody counted."""
 
     name: str
     share: float
+    calls: int | None = None

@@ -271,8 +271,11 @@ def _tell(record: ProgramRecord, linked: Linked) -> None:
     value = record.speedup
     for one in record.functions:
         if one.assurance:
+            spent = f"{one.share:.0%} of the time" if one.share else "not hot by itself"
+            calls = f", {one.calls} calls" if one.calls is not None else ""
             typer.echo(
-                f"  {plain(one.function)} ({plain(one.unit)}): {one.assurance}; {plain(one.label)}"
+                f"  {plain(one.function)} ({plain(one.unit)}; {spent}{calls}): {one.assurance}; "
+                f"{plain(one.label)}"
             )
     typer.echo(
         f"{', '.join(map(str, linked.outputs))}: {value.ratio:.2f}× "

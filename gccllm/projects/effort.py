@@ -22,7 +22,7 @@ from gccllm.judge.judge import Donor, Judge
 from gccllm.optimize import Optimized, Optimizer
 from gccllm.program import BuildStep
 from gccllm.projects.checking import Checked
-from gccllm.projects.profiling import patient_profile
+from gccllm.projects.profiling import patient_profile, with_calls
 from gccllm.projects.queue import Queue
 from gccllm.projects.sharing import SharedLayers, processor
 from gccllm.proposers.base import Proposer, Task
@@ -112,7 +112,7 @@ class Effort(Optimizer):
         if said:
             return self._end(Outcome.FALLBACK, "check-fails", f"with gcc's own program: {said}")
         keys = self._keys(isas)
-        hot = self._hot_functions(judge)
+        hot = with_calls(judge, self._hot_functions(judge))
         self.record.considered = sum(x.share for functions in hot.values() for x in functions)
         search = Search(judge, hot, self.search_deadline, self._notice, self.say)
         search.attribution = Attribution(judge)

@@ -31,6 +31,7 @@ class FunctionRecord:
     seconds: float
     label: str = ""
     share: float | None = None
+    calls: int | None = None
     detail: str = ""
     evidence: Mapping[str, Json] = field(default_factory=dict)
     """what the assurance ladder found: level, rungs, basic blocks"""
@@ -48,6 +49,7 @@ class FunctionRecord:
             "seconds": round(self.seconds, 3),
             "label": self.label,
             "share": self.share,
+            "calls": self.calls,
             "detail": self.detail,
             "evidence": dict(self.evidence),
         }

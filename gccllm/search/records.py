@@ -24,9 +24,9 @@ def function_records(
     ``moved``: hot functions that are part of others in what was found.
     """
     accepted = set(found.trial.functions) if found else set()
-    shares = {(unit, x.name): x.share for unit, functions in hot.items() for x in functions}
+    profiled = {(unit, x.name): x for unit, functions in hot.items() for x in functions}
     more = found.trial.functions if found else ()
-    asked = [*shares, *(x for x in more if x not in shares)]
+    asked = [*profiled, *(x for x in more if x not in profiled)]
     known = {(x.unit, x.function): x for x in found.climbed.found} if found else {}
     for unit, function in asked:
         about = [
@@ -47,7 +47,7 @@ def function_records(
             label = last.candidate.label if last else ""
             none = Verdict(VerdictKind.UNCHANGED, "no candidate was offered")
             verdict = last.verdict if last else none
-        sure = known.get((unit, function))
+        sure, about_it = known.get((unit, function)), profiled.get((unit, function))
         yield FunctionRecord(
             unit=unit,
             function=function,
@@ -59,7 +59,8 @@ def function_records(
             candidates=len(about),
             seconds=sum(x.verdict.seconds for x in about),
             label=label,
-            share=round(shares.get((unit, function), 0.0), 4),
+            share=round(about_it.share, 4) if about_it else 0.0,
+            calls=about_it.calls if about_it else None,
             detail=verdict.detail,
             evidence=sure.evidence() if sure else ladder_of(verdict.evidence, function),
         )

@@ -37,6 +37,7 @@ def test_a_build_gets_faster_and_later_builds_have_it(
     assert record["outcome"] == "optimized", record
     assert [x["function"] for x in record["functions"] if x["assurance"]] == ["count"]
     assert record["considered"] > 0.5
+    assert all(x["calls"] for x in record["functions"] if x["share"])
     assert tree.is_fast(), "what was accepted is in its place at once"
     assert tree.runs("1000") == expected
     tree.sh(system.build)
