@@ -151,6 +151,8 @@ class FunctionCode:
     aligned_access: bool = False
     realigns: bool = False
     red_zone: bool = False
+    indexed_below: bool = False
+    """a displacement below rsp with an index: mostly an array's element, and the array above rsp"""
     wide: bool = False
     returns: bool = False
     jumps: dict[tuple[int, int], tuple[tuple[int, int], ...]] = field(default_factory=dict)
@@ -326,7 +328,10 @@ class _Loader:
                 and instruction.memory_displacement >= 1 << 63
                 and instruction.mnemonic not in (Mnemonic.LEA, Mnemonic.NOP)
             ):
-                function.red_zone = True
+                if instruction.memory_index == Register.NONE:
+                    function.red_zone = True
+                else:
+                    function.indexed_below = True
 
     def _flow(self, function: FunctionCode, op: Op) -> None:
         flow = op.instruction.flow_control

@@ -241,7 +241,7 @@ class _Finder:
             self._guard(span, entry, live_in.keys() | {"rsp"}),
             memory.counts,
             memory.chases,
-            self.code.code.red_zone,
+            self.code.code.red_zone or self.code.code.indexed_below,
             any(e.stores for e in effects),
         )
 

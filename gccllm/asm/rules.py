@@ -94,7 +94,10 @@ def _stack_alignment(base: ObjectCode, new: ObjectCode, name: str) -> Iterable[R
 
 
 def _red_zone(old: FunctionCode, new: FunctionCode, red_zone: bool) -> Iterable[Refusal]:
-    if new.red_zone and not old.red_zone and (not red_zone or old.has_call or new.has_call):
+    uses = new.red_zone and not old.red_zone
+    # What compilers keep there lies in leaves. A function that calls has its arrays in its frame.
+    may_use = uses or (new.indexed_below and not (old.red_zone or old.indexed_below))
+    if (uses and (old.has_call or new.has_call)) or (may_use and not red_zone):
         yield Refusal("red-zone", f"{new.name} uses memory below rsp")
 
 

@@ -46,6 +46,7 @@ SETTINGS: tuple[Setting, ...] = (
     _clang("-O3", native=True),
     _gcc("-O3 -funroll-loops", native=True),
     _clang("-O3"),
+    _gcc("-O3", profile=True),
     _gcc("-O2 -fno-tree-vectorize -funroll-loops"),
     _gcc("-O3", native=True, profile=True),
     _gcc("-O3", native=True),
@@ -59,7 +60,6 @@ SETTINGS: tuple[Setting, ...] = (
     # first of these is code that we had before.
     _gcc("-O3 -mprefer-vector-width=512 -funroll-loops", native=True, needs="AVX512F"),
     _gcc("-O3 -mprefer-vector-width=256", native=True, needs="AVX512F"),
-    _gcc("-O3", profile=True),
     _gcc("-Os"),
     _gcc("-O1"),
     _gcc("-O2"),

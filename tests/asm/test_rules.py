@@ -72,6 +72,10 @@ def test_red_zone(tmp_path: Path) -> None:
     text = compile_unit(PROGRAMS / "ipa_global.c", "-O3")
     in_caller = rewritten(parse(text), "caller", "movq\t%rax, -8(%rsp)")
     assert reasons(text, in_caller, tmp_path) == {"red-zone"}
+    # an element of an array in the frame of a function that calls
+    element = rewritten(parse(text), "caller", "movq\t%rax, -8(%rsp,%rcx,8)")
+    assert reasons(text, element, tmp_path) == set()
+    assert reasons(text, element, tmp_path, red_zone=False) == {"red-zone"}
     in_leaf = rewritten(parse(text), "leaf", "movq\t%rax, -8(%rsp)")
     assert reasons(text, in_leaf, tmp_path) == set()
     assert reasons(text, in_leaf, tmp_path, red_zone=False) == {"red-zone"}
