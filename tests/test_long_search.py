@@ -9,14 +9,18 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
+import pytest
+
 from gccllm.asm.unit import parse
-from gccllm.assurance.ladder import Climbed, Combination, Giver, Known
+from gccllm.assurance.ladder import Climbed, Combination, Giver, Known, Ladder, Shares
+from gccllm.assurance.ladder.climb import Rungs
 from gccllm.assurance.levels import Assurance, Examination, Standing
 from gccllm.commands.source_lines import with_lines
 from gccllm.judge.baseline import Admitted
 from gccllm.judge.judge import Donor, Judge
 from gccllm.program import Build
 from gccllm.projects.checking import CHECK, Checked
+from gccllm.projects.effort import Effort
 from gccllm.proposers.base import Task
 from gccllm.search import Attribution, Gain, Mixing, Search, Seen, Trial, gather_layers
 from gccllm.search.groups import Group
@@ -230,6 +234,31 @@ def test_the_function_that_fails_the_tests_alone_falls() -> None:
 
 def test_where_none_fails_alone_all_fall() -> None:
     assert [x.function for x in checked(set(), together=True).fallen] == ["a", "b"]
+
+
+class Watching:
+    """Rungs that note how long the climb may take."""
+
+    def __init__(self) -> None:
+        self.ladder: Ladder | None = None
+        self.seen: list[float] = []
+
+    def abi(self, what: Combination, function: tuple[str, str]) -> Examination:
+        assert self.ladder is not None
+        self.seen.append(self.ladder.deadline - time.monotonic())
+        return Examination(Assurance.TESTS, Standing.REFUTED, "seen")
+
+
+@pytest.mark.parametrize(("left", "least", "most"), [(1000.0, 490.0, 500.0), (1.0, 0.0, 1.0)])
+def test_a_climb_leaves_time_for_another(left: float, least: float, most: float) -> None:
+    rungs = Watching()
+    deadline = time.monotonic() + left
+    ladder = Effort.ladder(cast(Rungs, rungs), Assurance.FUZZED, Shares(300.0), deadline)
+    rungs.ladder = ladder
+    ladder.examine(combination(FUNCTIONS))
+    assert all(least <= x <= most for x in rungs.seen)
+    assert len(rungs.seen) == len(FUNCTIONS)
+    assert ladder.deadline == deadline
 
 
 # Source lines
