@@ -212,6 +212,7 @@ def test_another_end_of_the_program_stays_open(right: str, wrong: str) -> None:
             1,
         ),
         ("call abort@PLT", "jmp abort@PLT", 1),
+        ("movl $1, %edi; call exit@PLT", "movl $1, %edi; vzeroupper; call exit@PLT", 1),
         ("call abort@PLT", "call *abort(%rip)", 0),
         ("xorl %edi, %edi; call exit", "movl $0, %edi; jmp exit", 1),
         ("movl $1, %edi; call exit@PLT", "pushq %rax; movl $2, %edi; callq exit@PLT", 0),

@@ -29,7 +29,7 @@ _NUMBER = re.compile(r"\$(-?(?:0[xX][0-9a-fA-F]+|\d+))")
 _SETS = frozenset("mov movl movq movabs movabsq lea leaq".split())
 _CALLS = frozenset("call callq jmp jmpq".split())
 _SPILL = re.compile(r"-?\d*\(%rsp\)")
-_IDLE = frozenset("nop nopl nopw endbr64 push pushq".split())
+_IDLE = frozenset("nop nopl nopw endbr64 push pushq vzeroupper".split())
 _STACK = frozenset("sub subq add addq".split())
 _POPS = frozenset(("pop", "popq"))
 
