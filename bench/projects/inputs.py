@@ -25,14 +25,14 @@ def make_inputs(folder: Path) -> None:
     for suffix, seed, scale in (("train", 1, 1), ("time", 2, 5)):
         (folder / f"text.{suffix}").write_bytes(_text(seed, 600_000 * scale))
         (folder / f"records.{suffix}").write_bytes(_records(seed, 6_000 * scale))
-        (folder / f"audio.{suffix}").write_bytes(_audio(seed, 30 * scale))
+        (folder / f"audio.{suffix}").write_bytes(_audio(seed, 30 + 30 * scale))
         (folder / f"mix.{suffix}").write_text(_queries(seed, 3_000 * scale))
     (folder / "empty.odd").write_bytes(b"")
     (folder / "byte.odd").write_bytes(b"x")
     (folder / "zeros.odd").write_bytes(bytes(70_000))
     (folder / "noise.odd").write_bytes(random.Random(3).randbytes(70_000))
     (folder / "silence.odd").write_bytes(bytes(3200))
-    (folder / "frames.odd").write_bytes(_frames(4, 2000))
+    (folder / "frames.odd").write_bytes(_frames(4, 100))
     for script in SCRIPTS.glob("*.lua"):
         (folder / script.name).write_bytes(script.read_bytes())
 
