@@ -126,6 +126,14 @@ def test_systems_beside_each_other(
     assert len(said) == count
     with pytest.raises(UsageError, match="other settings"):
         evaluate_programs(replace(plan, samples=2))
+    with pytest.raises(UsageError, match="other settings"):
+        evaluate_programs(replace(plan, systems=systems[1:], ablation=("hand",)))
+    more = evaluate_programs(
+        replace(plan, systems=(*systems, f"late=scripted:{scripts}")), said.append
+    )
+    assert more["systems"]["hand"] == results["systems"]["hand"]
+    assert "late" in more["systems"]
+    assert all("late" in x for x in said[count:]), "the others are not asked again"
 
 
 @pytest.mark.slow

@@ -18,13 +18,17 @@ __all__ = ["Ledger"]
 
 class Ledger:
     """Entries of one kind by key, appended as they come. Raises UsageError for damaged files, and
-    for a folder of other settings: figures of different settings must not be mixed."""
+    for a folder of other settings: figures of different settings must not be mixed.
 
-    def __init__(self, folder: Path, kind: str, settings: Mapping[str, Json]) -> None:
+    ``grows`` names a list among the settings that may have become longer since."""
+
+    def __init__(
+        self, folder: Path, kind: str, settings: Mapping[str, Json], grows: str = ""
+    ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         named = folder / "settings.json"
         content = json.dumps(dict(settings), indent=1, sort_keys=True)
-        if named.exists() and named.read_text() != content:
+        if named.exists() and not _fits(named.read_text(), content, grows):
             raise UsageError(f"{folder} holds figures of other settings; give another --out")
         named.write_text(content)
         self._path = folder / f"{kind}.jsonl"
@@ -50,3 +54,15 @@ class Ledger:
         with self._path.open("a") as file:
             file.write(json.dumps(entry) + "\n")
         self.entries[key] = entry
+
+
+def _fits(earlier: str, now: str, grows: str) -> bool:
+    """Whether settings are the same, but for what may have grown."""
+    if not grows or earlier == now:
+        return earlier == now
+    try:
+        old, new = json.loads(earlier), json.loads(now)
+        had, has = old.pop(grows), new.pop(grows)
+        return bool(old == new and all(x in has for x in had))
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return False

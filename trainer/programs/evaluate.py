@@ -126,7 +126,7 @@ def evaluate_programs(plan: ProgramPlan, say: Say = lambda line: None) -> dict[s
     if missing:
         raise UsageError(f"no system {missing[0]!r} for the ablation; there are {', '.join(names)}")
     settings = plan.settings(tools)
-    ledger = Ledger(plan.out, "programs", settings)
+    ledger = Ledger(plan.out, "programs", settings, grows="systems")
     protocols = [PROTOCOLS[x]() for x in plan.protocols]
     with _programs(plan) as programs, lane(cache_dir(), LANE_SECONDS) as core:
         if core is None:
