@@ -22,6 +22,8 @@ __all__ = ["Agreement", "agreement", "export", "prompts_of"]
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json")
 LONGEST_ANSWER = 256
 _TOGETHER = 16
+FOR_CPUS = {"int8": "int8_float32", "float32": "float32"}
+"""what CTranslate2 calls it: of weights trained in bf16 it would else want a CPU that has that"""
 
 
 @dataclass(frozen=True)
@@ -59,7 +61,7 @@ def export(
 
     def fill(part: str) -> None:
         converter = TransformersConverter(str(model), copy_files=list(TOKENIZER_FILES))
-        converter.convert(part, quantization=quantization, force=True)
+        converter.convert(part, quantization=FOR_CPUS[quantization], force=True)
         # CTranslate2 does not load what it wrote itself if the tokeniser lacks one of these.
         config = Path(part) / "config.json"
         content = json.loads(config.read_text())

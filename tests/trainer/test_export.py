@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -35,6 +37,23 @@ def test_int8_answers_are_mostly_the_same(trained: Path, data: Path, tmp_path: P
     assert found.identical >= 8
     whole = (trained / "model.safetensors").stat().st_size
     assert (tmp_path / "exported" / "model.bin").stat().st_size < whole / 2
+
+
+def test_weights_that_were_trained_in_bf16_want_no_cpu_that_has_it(
+    trained: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """CTranslate2 converts them at every load else, and says so."""
+    import ctranslate2
+
+    model = tmp_path / "model"
+    shutil.copytree(trained, model)
+    config = json.loads((model / "config.json").read_text())
+    (model / "config.json").write_text(json.dumps({**config, "dtype": "bfloat16"}))
+    export(model, tmp_path / "exported")
+    capfd.readouterr()
+    generator = ctranslate2.Generator(str(tmp_path / "exported"), compute_type="default")
+    assert generator.compute_type == "int8_float32"
+    assert "warning" not in capfd.readouterr().err
 
 
 def test_the_exported_folder_needs_no_transformers(trained: Path, tmp_path: Path) -> None:
