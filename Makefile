@@ -67,6 +67,8 @@ MINI := gccllm/models/mini
 PAIRS := data/pairs
 SAMPLES := 500
 SFT_HOURS := 1.8
+PROGRAMS := 800
+HELD := 240
 PPO_STEPS := 83
 CHECK := 500
 TRAIN := $(BIN)/gccllm-train
@@ -78,7 +80,7 @@ model: setup-train
 	test -d $(MODEL)/sft/model || $(TRAIN) sft --data $(PAIRS) --tokenizer $(MODEL)/tokenizer \
 	    --out $(MODEL)/sft --hours $(SFT_HOURS) --prompt-weight 0.02 --recast 0.6 --threads 1
 	test -d $(MODEL)/ppo/model || $(TRAIN) ppo --model $(MODEL)/sft/model --tokenizer $(MODEL)/tokenizer \
-	    --tasks $(MODEL)/tasks --programs 800 --seed 11 --held 240 --out $(MODEL)/ppo --steps $(PPO_STEPS) \
+	    --tasks $(MODEL)/tasks --programs $(PROGRAMS) --seed 11 --held $(HELD) --out $(MODEL)/ppo --steps $(PPO_STEPS) \
 	    --reward cgs --estimator rloo --doublings --even 1 --survey 4 --batch 8 --samples-per-prompt 8 \
 	    --temperature 1.2 --actor-lr 5e-5 --prompt-length 384 --answer-length 256 --precision bf16 --every 45
 	$(TRAIN) export --model $(MODEL)/ppo/model --out $(MINI) --check $(PAIRS) --prompts $(CHECK)
