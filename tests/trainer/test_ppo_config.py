@@ -51,6 +51,14 @@ def test_answers_are_held_against_others_only_where_there_are_some() -> None:
         Settings(estimator="mean", samples=4)
 
 
+@pytest.mark.parametrize(("estimator", "steps"), [("gae", 5), ("rloo", 0), ("grpo", 0)])
+def test_only_a_critic_is_trained_alone(estimator: str, steps: int, tmp_path: Path) -> None:
+    """verl neither trains the model nor saves it in those steps."""
+    settings = Settings(estimator=estimator, samples=4, critic_warmup=5)
+    overrides = verl_overrides(settings, Paths(tmp_path), fresh=True)
+    assert overrides["trainer.critic_warmup"] == steps
+
+
 def test_what_decides_on_the_weights() -> None:
     one = Settings()
     assert Settings(steps=5, hours=1.0, every=3).identity() == one.identity()

@@ -237,7 +237,8 @@ def verl_overrides(settings: Settings, paths: Paths, fresh: bool) -> dict[str, A
         "trainer.test_freq": settings.every,
         "trainer.save_freq": settings.every,
         "trainer.val_before_train": fresh,
-        "trainer.critic_warmup": settings.critic_warmup,
+        # Without a critic nothing would be trained, or saved, meanwhile.
+        "trainer.critic_warmup": settings.critic_warmup if settings.estimator == "gae" else 0,
         "trainer.resume_mode": "auto",
         "trainer.default_local_dir": str(paths.checkpoints),
         "trainer.max_actor_ckpt_to_keep": 1,
