@@ -328,10 +328,9 @@ class _Loader:
                 and instruction.memory_displacement >= 1 << 63
                 and instruction.mnemonic not in (Mnemonic.LEA, Mnemonic.NOP)
             ):
-                if instruction.memory_index == Register.NONE:
-                    function.red_zone = True
-                else:
-                    function.indexed_below = True
+                indexed = bool(instruction.memory_index)
+                function.red_zone |= not indexed
+                function.indexed_below |= indexed
 
     def _flow(self, function: FunctionCode, op: Op) -> None:
         flow = op.instruction.flow_control

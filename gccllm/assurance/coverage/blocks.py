@@ -53,18 +53,13 @@ def instrument(text: str, functions: Sequence[str], first: int = 0) -> Instrumen
     unit = parse(text)
     lines = list(unit.lines)
     blocks: list[Block] = []
-    left_out: dict[str, str] = {}
     before: dict[int, str] = {}
-    for name in functions:
-        function = unit.functions.get(name)
-        why = "it is not in the unit" if function is None else _obstacle(unit, function)
-        if function is None or why:
-            left_out[name] = why
-            continue
+    bearing, left_out = _bearing(unit, functions)
+    for function in bearing:
         for index in _starts(unit, function):
             counter = f"{COUNTERS}+{first + len(blocks)}(%rip)"
             before[index] = f"\tmovb\t$1, {counter}"
-            blocks.append(Block(name, index + 1, lines[index].strip()))
+            blocks.append(Block(function.name, index + 1, lines[index].strip()))
     changed: list[str] = []
     for index, line in enumerate(lines):
         if index in before:
@@ -78,27 +73,36 @@ def instrument_calls(text: str, functions: Sequence[str], first: int = 0) -> Ins
     ``first``. Flags hold nothing at a function's entry (System V ABI 3.2.1)."""
     unit = parse(text)
     blocks: list[Block] = []
-    left_out: dict[str, str] = {}
     behind: dict[int, str] = {}
-    for name in functions:
-        function = unit.functions.get(name)
-        why = "it is not in the unit" if function is None else _obstacle(unit, function)
-        if function is None or why:
-            left_out[name] = why
-            continue
+    bearing, left_out = _bearing(unit, functions)
+    for function in bearing:
         # A loop may begin at the first instruction, but not at the function's own name.
-        at = next(i for i in function.indices() if label_of(unit.lines[i]) == name)
+        at = next(i for i in function.indices() if label_of(unit.lines[i]) == function.name)
         then = next((i for i in function.indices() if unit.kinds[i] is Line.INSTRUCTION), at)
         if split_statement(unit.lines[then])[0].strip() in _ENTRY_MARKS:
             at = then
         behind[at] = f"\tincq\t{COUNTERS}+{8 * (first + len(blocks))}(%rip)"
-        blocks.append(Block(name, at + 1, unit.lines[at].strip()))
+        blocks.append(Block(function.name, at + 1, unit.lines[at].strip()))
     changed: list[str] = []
     for index, line in enumerate(unit.lines):
         changed.append(line)
         if index in behind:
             changed.append(behind[index])
     return Instrumented("\n".join(changed), first, tuple(blocks), left_out)
+
+
+def _bearing(unit: Unit, names: Sequence[str]) -> tuple[list[Function], dict[str, str]]:
+    """The functions whose code bears counters, and why the others' does not."""
+    bearing: list[Function] = []
+    left_out: dict[str, str] = {}
+    for name in names:
+        function = unit.functions.get(name)
+        why = "it is not in the unit" if function is None else _obstacle(unit, function)
+        if function is None or why:
+            left_out[name] = why
+        else:
+            bearing.append(function)
+    return bearing, left_out
 
 
 def _obstacle(unit: Unit, function: Function) -> str:
