@@ -72,7 +72,9 @@ def _carriers(base: Unit, donor: Unit, function: str) -> set[str]:
             # clang may give a local function a convention that only its own callers know.
             private = donor.is_clang and name not in base.globals if callers else False
             if not (private and name not in donor.addressed):
-                callers = [x for x in callers if _inlines(donor, x, name)]
+                # The baseline's callers call it as before. Those that have it inlined would leave
+                # a version behind that nothing runs, and so nothing vouches for.
+                callers = []
         more = [x for x in callers if x not in reached]
         if len(reached) + len(more) > MOST_CARRIERS + 1:
             break
@@ -89,8 +91,3 @@ def _callers(unit: Unit, name: str) -> Iterator[str]:
     for other in unit.functions.values():
         if other.name != name and name in other.symbols:
             yield other.name
-
-
-def _inlines(donor: Unit, caller: str, name: str) -> bool:
-    """Whether the donor's version of a caller no longer asks for the function."""
-    return _has(donor, caller) and name not in donor.functions[caller].symbols
