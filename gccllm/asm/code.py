@@ -33,9 +33,12 @@ from gccllm.asm.elf_format import (
     R_X86_64_64,
     R_X86_64_PC32,
     R_X86_64_PLT32,
+    SHF_MERGE,
+    SHF_STRINGS,
     SHN_LORESERVE,
     STT_FUNC,
     Relocation,
+    Section,
 )
 
 if TYPE_CHECKING:
@@ -166,6 +169,8 @@ class ObjectCode:
 
     functions: Mapping[str, FunctionCode]
     starts: Mapping[tuple[int, int], str]
+    alignments: Mapping[int, int] = field(default_factory=dict)
+    """section index → bytes that an offset in it is sure to keep its alignment to when linked"""
 
     def clobbers(self, name: str) -> frozenset[str]:
         """Caller-saved registers that a call of ``name`` may write, callees included."""
@@ -230,6 +235,13 @@ def functions_of(path: Path | str) -> ObjectCode:
     return _Loader(read_elf(path)).load()
 
 
+def _kept_alignment(section: Section) -> int:
+    if section.flags & SHF_MERGE:
+        # Equal constants and tails of strings become one.
+        return 1 if section.flags & SHF_STRINGS else min(section.alignment, section.entry_size)
+    return section.alignment
+
+
 class _Loader:
     def __init__(self, elf: ElfFile) -> None:
         self.elf = elf
@@ -264,7 +276,8 @@ class _Loader:
             self._facts(function)
         for alias, first in aliases.items():
             self.functions[alias] = self.functions[first]
-        return ObjectCode(self.functions, self.starts)
+        alignments = {x.index: _kept_alignment(x) for x in self.elf.sections}
+        return ObjectCode(self.functions, self.starts, alignments)
 
     def _decode(self, function: FunctionCode, ranges: list[tuple[int, int, int]]) -> None:
         for index, start, size in ranges:

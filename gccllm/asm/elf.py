@@ -210,7 +210,19 @@ def read_elf(path: Path | str, *, errors: str = "surrogateescape") -> ElfFile:
     no_names = names_index == 0 or names_at[1] == SHT_NOBITS
     names = b"" if no_names else _slice(raw, names_at[4], names_at[5])
     sections = tuple(
-        Section(i, _string(names, x[0], errors), x[1], x[2], x[4], x[5], x[6], x[7], x[9], raw)
+        Section(
+            index=i,
+            name=_string(names, x[0], errors),
+            kind=x[1],
+            flags=x[2],
+            offset=x[4],
+            size=x[5],
+            link=x[6],
+            info=x[7],
+            entry_size=x[9],
+            alignment=x[8],
+            raw=raw,
+        )
         for i, x in enumerate(headers)
     )
     return ElfFile(kind, entry, sections, raw, (segment_offset, segment_size, segments), errors)

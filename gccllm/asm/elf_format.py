@@ -17,11 +17,14 @@ __all__ = [
     "PT_GNU_STACK",
     "PT_INTERP",
     "PT_LOAD",
+    "R_X86_64_32",
+    "R_X86_64_32S",
     "R_X86_64_64",
     "R_X86_64_PC32",
     "R_X86_64_PLT32",
     "SHF_ALLOC",
     "SHF_EXECINSTR",
+    "SHF_MERGE",
     "SHF_STRINGS",
     "SHF_WRITE",
     "SHN_ABS",
@@ -54,12 +57,12 @@ __all__ = [
 ET_REL = 1
 PT_LOAD, PT_INTERP, PT_GNU_STACK, PF_X, PF_W = 1, 3, 0x6474E551, 1, 2
 SHT_SYMTAB, SHT_RELA, SHT_DYNAMIC, SHT_NOBITS, SHT_DYNSYM = 2, 4, 6, 8, 11
-SHF_WRITE, SHF_ALLOC, SHF_EXECINSTR, SHF_STRINGS = 1, 2, 4, 0x20
+SHF_WRITE, SHF_ALLOC, SHF_EXECINSTR, SHF_MERGE, SHF_STRINGS = 1, 2, 4, 0x10, 0x20
 SHN_UNDEF, SHN_LORESERVE, SHN_ABS, SHN_COMMON, SHN_XINDEX = 0, 0xFF00, 0xFFF1, 0xFFF2, 0xFFFF
 STB_LOCAL, STB_GLOBAL, STB_WEAK = 0, 1, 2
 STT_NOTYPE, STT_OBJECT, STT_FUNC, STT_SECTION, STT_FILE, STT_COMMON, STT_TLS = range(7)
 STT_GNU_IFUNC = 10
-R_X86_64_64, R_X86_64_PC32, R_X86_64_PLT32 = 1, 2, 4
+R_X86_64_64, R_X86_64_PC32, R_X86_64_PLT32, R_X86_64_32, R_X86_64_32S = 1, 2, 4, 10, 11
 
 
 @dataclass(frozen=True)
@@ -75,6 +78,7 @@ class Section:
     link: int
     info: int
     entry_size: int
+    alignment: int
     raw: bytes = field(repr=False, compare=False)
     """the whole file"""
 

@@ -265,3 +265,80 @@ def test_a_maybe_is_no_pass(tmp_path: Path) -> None:
     )
     assert report.standing is Standing.UNKNOWN
     assert "uninitialised-read" in report.examination().detail
+
+
+DATA = (
+    "; .section .bss; .balign 64; table: .zero 4096; odd: .zero 32; late: .zero 4096; "
+    '.section .rodata.str1.64,"aMS",@progbits,1; .balign 64; text: .string "one"; .text'
+)
+LOOP = (
+    "vpxor %xmm0, %xmm0, %xmm0; xorl %eax, %eax; leaq {start}, %rdx; 1: "
+    "vmovdqa64 %zmm0, (%rdx,%rax{scale}); addl {step}, %eax; cmpl %edi, %eax; jl 1b; vzeroupper; "
+    "ret"
+)
+
+
+def placed(start: str, step: str = "$64", scale: str = "") -> str:
+    return LOOP.format(start=start, step=step, scale=scale) + DATA
+
+
+@pytest.mark.parametrize(
+    ("candidate", "standing"),
+    [
+        (placed("table(%rip)"), Standing.PASSED),
+        (placed("64+late-32(%rip)"), Standing.PASSED),
+        (placed("table(%rip)", step="$16", scale=",4"), Standing.PASSED),
+        (placed("late(%rip)"), Standing.REFUTED),
+        (placed("table+16(%rip)"), Standing.REFUTED),
+        (placed("table(%rip)", step="$48"), Standing.UNKNOWN),
+        (placed("table(%rip)", step="%esi"), Standing.UNKNOWN),
+        (placed("text(%rip)"), Standing.UNKNOWN),
+        (placed("elsewhere(%rip)"), Standing.UNKNOWN),
+    ],
+)
+def test_alignment_of_data(candidate: str, standing: Standing, tmp_path: Path) -> None:
+    base = "vpxor %xmm0, %xmm0, %xmm0; vmovdqu %ymm0, table(%rip); vmovd %edi, %xmm0; "
+    base += "vmovd %esi, %xmm0; vzeroupper; ret" + DATA
+    assert compare(base, candidate, tmp_path).standing is standing
+
+
+SPILLED = (
+    "movl %edi, %ecx; andl $-16, %ecx; movl %ecx, -4(%rsp); movslq {slot}, %rax; "
+    "leaq (%rax,%rax,4), %rax; vmovq %rax, %xmm3; vpxor %xmm0, %xmm0, %xmm0; vmovq %xmm3, %rcx; "
+    "leaq {start}, %rdx; vmovdqa64 %zmm0, (%rdx,%rcx,4); vzeroupper; leal (%rdi,%rsi), %eax; ret"
+)
+
+
+@pytest.mark.parametrize(
+    ("slot", "start", "standing"),
+    [
+        ("-4(%rsp)", "table(%rip)", Standing.PASSED),
+        ("-4(%rsp)", "late(%rip)", Standing.REFUTED),
+        ("-8(%rsp)", "table(%rip)", Standing.UNKNOWN),
+    ],
+)
+def test_multiples_are_followed(slot: str, start: str, standing: Standing, tmp_path: Path) -> None:
+    candidate = SPILLED.format(slot=slot, start=start) + DATA
+    assert compare(LEAF + DATA, candidate, tmp_path).standing is standing
+
+
+MASKED = "kmovq %rcx, %k1; {}; kmovq %k2, %rax; vzeroupper; ret"
+LOADED = "vmovdqu8 (%rdi), %zmm5{%k1}; "
+
+
+@pytest.mark.parametrize(
+    ("body", "standing"),
+    [
+        (LOADED + "vpcmpeqb (%rsi), %zmm5, %k2{%k1}", Standing.PASSED),
+        (LOADED + "vmovdqu8 %zmm5, (%rsi){%k1}; kmovq %k1, %k2", Standing.PASSED),
+        ("vmovdqu8 (%rdi), %zmm5{%k1}{z}; vpcmpeqb (%rsi), %zmm5, %k2", Standing.PASSED),
+        (LOADED + "vpcmpeqb (%rsi), %zmm5, %k2", Standing.UNKNOWN),
+        (LOADED + "vpcmpeqd (%rsi), %zmm5, %k2{%k1}", Standing.UNKNOWN),
+        (LOADED + "kmovq %rdx, %k1; vpcmpeqb (%rsi), %zmm5, %k2{%k1}", Standing.UNKNOWN),
+        (LOADED + "vpshufb %zmm5, %zmm5, %zmm6{%k1}{z}; vptestmb %zmm6, %zmm6, %k2",
+         Standing.UNKNOWN),
+    ],
+)  # fmt: skip
+def test_lanes_that_hold_nothing(body: str, standing: Standing, tmp_path: Path) -> None:
+    base = "movq (%rdi), %rax; addq (%rsi), %rax; addq %rcx, %rax; addq %rdx, %rax; ret"
+    assert compare(base, MASKED.format(body), tmp_path).standing is standing

@@ -77,7 +77,7 @@ def _written(address: Stack, size: int, place: Place, notes: Notes) -> None:
 def _address_taken(step: Step, state: State, notes: Notes) -> None:
     if step.memory is None or step.destination == "rsp":
         return
-    value = address_of(state, step.memory, step.place, step.destination)
+    value = address_of(state, step.memory, step.data, step.place, step.destination)
     if isinstance(value, Stack) and value.base == ENTRY_BASE and value.offset >= 8:
         notes.caller_open = True
 
@@ -119,7 +119,7 @@ def _alignment(step: Step, state: State, subject: Subject, notes: Notes) -> None
             return
         if step.op.relocation is not None:
             symbol = step.op.relocation.symbol.name
-    modulus, remainder = alignment_of(state, memory)
+    modulus, remainder = alignment_of(state, memory, step.data)
     owner = owner_of(state, memory, symbol)
     if modulus >= needed or remainder:
         if remainder % needed:

@@ -6,15 +6,17 @@ from gccllm.asm.effects import Memory
 from gccllm.assurance.abi.state import State
 from gccllm.assurance.abi.values import (
     ENTRY_BASE,
+    WHOLE,
     Derived,
     Entry,
-    Multiple,
     Place,
+    Residue,
     Stack,
     Value,
     added,
     congruence,
-    low_bit,
+    residue,
+    scaled,
     sum_of,
 )
 
@@ -27,25 +29,25 @@ def _base(state: State, memory: Memory) -> Value:
 
 
 def _index(state: State, memory: Memory) -> Value:
-    """The index times its scale; zero where there is none."""
-    if not memory.index:
-        return Multiple(low_bit(0))
+    """The index times its scale."""
     cell = state.registers.get(memory.index)
-    value = cell.value if cell is not None else None
-    if memory.scale == 1:
-        return value
-    modulus, remainder = congruence(value)
-    return Multiple(memory.scale * modulus if remainder == 0 else memory.scale)
+    return scaled(cell.value if cell is not None else None, memory.scale)
 
 
-def address_of(state: State, memory: Memory, place: Place, register: str) -> Value:
-    """What ``register`` holds after a lea of ``memory`` at ``place``."""
-    if memory.symbolic:
-        return None
-    base = _base(state, memory) if memory.base else Multiple(low_bit(0))
+def address_of(
+    state: State, memory: Memory, data: Residue | None, place: Place, register: str
+) -> Value:
+    """What ``register`` holds after a lea of ``memory`` at ``place``; ``data`` is what the object
+    says of the symbol's address there."""
+    if not memory.symbolic:
+        address = _base(state, memory) if memory.base else residue(WHOLE, 0)
+    elif memory.base:
+        address = sum_of(_base(state, memory), data, place, register)
+    else:
+        address = data
     if memory.index:
-        base = sum_of(base, _index(state, memory), place, register)
-    return added(base, memory.displacement)
+        address = sum_of(address, _index(state, memory), place, register)
+    return address if memory.symbolic else added(address, memory.displacement)
 
 
 def slot_of(state: State, memory: Memory) -> Stack | None:
@@ -58,14 +60,9 @@ def slot_of(state: State, memory: Memory) -> Stack | None:
     )
 
 
-def alignment_of(state: State, memory: Memory) -> tuple[int, int]:
+def alignment_of(state: State, memory: Memory, data: Residue | None) -> tuple[int, int]:
     """(modulus, remainder) of the address; (1, 0) says nothing."""
-    if memory.symbolic:
-        return 1, 0
-    modulus, remainder = congruence(_base(state, memory)) if memory.base else (low_bit(0), 0)
-    step, rest = congruence(_index(state, memory))
-    modulus = min(modulus, step)
-    return modulus, (remainder + rest + memory.displacement) % modulus
+    return congruence(address_of(state, memory, data, (0, 0), ""))
 
 
 def owner_of(state: State, memory: Memory, symbol: str) -> str:

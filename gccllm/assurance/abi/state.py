@@ -9,6 +9,7 @@ from gccllm.assurance.abi.values import (
     Base,
     Entry,
     Place,
+    Residue,
     Stack,
     Value,
     joined,
@@ -153,7 +154,8 @@ def _join(mine: Cell, theirs: Cell, place: Place, name: str) -> Cell:
     value = mine.value
     if value != theirs.value:
         # A place has one joined base a register, and none for each of its slots.
-        value = joined(value, theirs.value, place, name) if name else None
+        numbers = isinstance(value, Residue) and isinstance(theirs.value, Residue)
+        value = joined(value, theirs.value, place, name) if name or numbers else None
     if mine.junk and theirs.junk:
         return Cell(value, mine.junk | theirs.junk, mine.must and theirs.must)
     if mine.junk or theirs.junk:

@@ -19,6 +19,8 @@ from iced_x86 import (
 
 from gccllm.asm.code import Op, register_name
 from gccllm.asm.effects import IMMEDIATES, Effect, Memory, effect_of, mnemonic_of
+from gccllm.assurance.abi.lanes import lanes_of
+from gccllm.assurance.abi.values import Lanes, Residue
 
 __all__ = ["Action", "Step", "step_of"]
 
@@ -76,6 +78,12 @@ class Step:
     dirties: bool
     segment: str
     defines: str
+    narrow: Action | None = None
+    """what it would be, were it in 64 bits instead of 32"""
+    data: Residue | None = None
+    """what the object says of the address that its symbolic operand means"""
+    lanes: Lanes | None = None
+    """the only lanes of a masked instruction's vectors that count"""
 
     @property
     def place(self) -> tuple[int, int]:
@@ -114,6 +122,7 @@ _LOADS = {
     "vldmxcsr": "mxcsr",
 }
 _NO_RESULT = frozenset("pop div idiv mul imul xchg xadd cmpxchg cdq cqo cwd lodsb lodsq".split())
+_XORS = frozenset("xor pxor xorps xorpd vpxor vxorps vxorpd vpxord vpxorq".split())
 _FIRST_TILE = "tmm0"
 
 
@@ -123,6 +132,11 @@ def step_of(op: Op) -> Step:
     effect = effect_of(op)
     name = mnemonic_of(instruction)
     action, destination, source, number = _action(op, name, effect)
+    narrow = None
+    if action is Action.OTHER:
+        calculation = _calculation(instruction, name, effect, 4)
+        if calculation is not None:
+            narrow, destination, source, number = calculation
     reads = {_short(r): bits for r, bits in effect.reads.items()}
     reads.pop("rsp", None)
     for ignored in _ignored(instruction, name):
@@ -145,7 +159,7 @@ def step_of(op: Op) -> Step:
         effect.flags_read,
         effect.flags_written - lost,
         lost,
-        _memory(op, action, effect),
+        _memory(op, narrow or action, effect),
         destination,
         source,
         number,
@@ -156,6 +170,8 @@ def step_of(op: Op) -> Step:
         _dirties(instruction, effect),
         _segment(op),
         _defines(name, effect, kills),
+        narrow,
+        lanes=lanes_of(instruction, name),
     )
 
 
@@ -229,27 +245,50 @@ def _action(op: Op, name: str, effect: Effect) -> tuple[Action, str, str, int]:
             return Action.LOAD, destination, "", 0
         if memory is not None and memory.stores and source and other >= 8:
             return Action.STORE, "", source, 0
-    if name == "xor" and destination and destination == source:
+    if name in _XORS and not masked and _same_last(instruction):
         return Action.ZERO, destination, "", 0
     number = _immediate(instruction)
     if number is not None and name == "mov" and destination:
         return Action.SET, destination, "", number
-    if width == 8 and not destination.startswith("xmm"):
-        if name == "xchg" and source:
-            return Action.EXCHANGE, destination, source, 0
-        if name == "lea":
-            return Action.LEA, destination, "", 0
-        if name in ("add", "sub") and number is not None:
-            return Action.ADD, destination, "", number if name == "add" else -number
-        if name in ("inc", "dec"):
-            return Action.ADD, destination, "", 1 if name == "inc" else -1
-        if name in ("add", "sub") and source:
-            return Action.ADD_REGISTER, destination, source, 0
-        if name == "and" and number is not None:
-            return Action.AND, destination, "", number
-        if name in ("shl", "sal") and number is not None:
-            return Action.SHIFT, destination, "", number
-    return Action.OTHER, destination, source, 0
+    if name == "xchg" and source and width == 8:
+        return Action.EXCHANGE, destination, source, 0
+    return _calculation(instruction, name, effect, 8) or (Action.OTHER, destination, source, 0)
+
+
+def _calculation(
+    instruction: Instruction, name: str, effect: Effect, size: int
+) -> tuple[Action, str, str, int] | None:
+    """What is done with general registers, all operands ``size`` bytes wide."""
+    destination, width = _operand(instruction, 0)
+    source, other = _operand(instruction, 1)
+    if name in ("movd", "vmovd") and size < 8 and destination and source:
+        return Action.COPY, destination, source, 0
+    if destination.startswith("xmm") or source.startswith("xmm"):
+        return None
+    if name == "mov" and size < 8 and effect.memory is not None and effect.memory.stores:
+        return (Action.STORE, "", source, 0) if other == size else None
+    if name == "cdqe":
+        return (Action.COPY, "rax", "rax", 0) if size < 8 else None
+    loaded = Action.LOAD if effect.memory is not None else None
+    if width != size and (name != "movsxd" or size == 8):
+        return None
+    number = _immediate(instruction)
+    found: Action | None = None
+    if name in ("mov", "movsxd") and size < 8 and number is None:
+        found = Action.COPY if source else loaded
+    elif name == "lea":
+        found, source = Action.LEA, ""
+    elif name in ("inc", "dec"):
+        found, number = Action.ADD, 1 if name == "inc" else -1
+    elif name in ("add", "sub") and number is not None:
+        found, number = Action.ADD, number if name == "add" else -number
+    elif name in ("add", "sub") and source:
+        found = Action.ADD_REGISTER
+    elif name == "and" and number is not None:
+        found = Action.AND
+    elif name in ("shl", "sal") and number is not None:
+        found = Action.SHIFT
+    return (found, destination, source, number or 0) if found is not None else None
 
 
 def _immediate(instruction: Instruction) -> int | None:
@@ -267,9 +306,12 @@ def _ignored(instruction: Instruction, name: str) -> tuple[str, ...]:
     if plain.rstrip("dq") in ("pternlog",) and instruction.immediate8 in (0, 0xFF):
         return tuple({_operand(instruction, i)[0] for i in range(3)})
     first = _operand(instruction, max(count - 2, 0))[0]
-    last = _operand(instruction, count - 1)[0] if count else ""
-    if plain in _SAME_IS_CONSTANT and first and first == last:
+    if plain in _SAME_IS_CONSTANT and _same_last(instruction):
         return (first,)
+    if lanes_of(instruction, name) is not None:
+        # The mask says which lanes stay as they were; a source is read all the same.
+        kept = _operand(instruction, 0)[0]
+        return () if kept in {_operand(instruction, i)[0] for i in range(1, count)} else (kept,)
     if name.startswith("cmov"):
         # Which of the two it takes hangs on the flags.
         return (register_name(instruction.op0_register) or "",)
@@ -287,6 +329,13 @@ def _ignored(instruction: Instruction, name: str) -> tuple[str, ...]:
         if passed != _operand(instruction, 2)[0] and plain[-2:] in ("ss", "sd"):
             return (passed,)
     return ()
+
+
+def _same_last(instruction: Instruction) -> bool:
+    """Whether the last two operands are one register."""
+    count = instruction.op_count
+    last = _operand(instruction, count - 1)[0] if count > 1 else ""
+    return bool(last) and last == _operand(instruction, count - 2)[0]
 
 
 def _memory(op: Op, action: Action, effect: Effect) -> Memory | None:

@@ -8,11 +8,19 @@ from functools import cached_property
 from iced_x86 import MemorySizeExt, Register
 
 from gccllm.asm.code import FunctionCode, ObjectCode, Op
+from gccllm.asm.elf_format import (
+    R_X86_64_32,
+    R_X86_64_32S,
+    R_X86_64_PC32,
+    STB_WEAK,
+)
 from gccllm.assurance.abi.halves import shifted_out
 from gccllm.assurance.abi.steps import Step, step_of
-from gccllm.assurance.abi.values import Place
+from gccllm.assurance.abi.values import Place, Residue, low_bit, residue
 
 __all__ = ["Subject"]
+
+_ADDRESSES = (R_X86_64_PC32, R_X86_64_32, R_X86_64_32S)
 
 
 class Subject:
@@ -58,7 +66,7 @@ class Subject:
 
     def step(self, op: Op) -> Step:
         if op.place not in self._steps:
-            step = step_of(op)
+            step = replace(step_of(op), data=self._data(op))
             behind = self._by_place.get((op.section, op.address + op.instruction.len))
             vain = shifted_out(op, behind)
             if vain:
@@ -79,6 +87,18 @@ class Subject:
         if callee not in self._alignment:
             self._alignment[callee] = self.unit.needs_alignment(callee)
         return self._alignment[callee]
+
+    def _data(self, op: Op) -> Residue | None:
+        """What its section's alignment says of the address that a symbolic operand means."""
+        relocation = op.relocation
+        if relocation is None or relocation.kind not in _ADDRESSES:
+            return None
+        symbol = relocation.symbol
+        alignment = self.unit.alignments.get(symbol.section, 1)
+        # The linker may take another unit's definition of a weak symbol.
+        if alignment <= 1 or symbol.binding == STB_WEAK:
+            return None
+        return residue(low_bit(alignment), self.symbol_offset(op) or 0)
 
     @staticmethod
     def symbol_offset(op: Op) -> int | None:

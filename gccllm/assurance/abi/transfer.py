@@ -18,13 +18,16 @@ from gccllm.assurance.abi.state import (
 from gccllm.assurance.abi.steps import Action, Step
 from gccllm.assurance.abi.values import (
     WHOLE,
-    Multiple,
+    Lanes,
+    Residue,
     Saved,
     Stack,
     Value,
     added,
     aligned,
-    low_bit,
+    difference_of,
+    residue,
+    scaled,
     sum_of,
 )
 
@@ -41,6 +44,7 @@ SECOND = "second:"
 _LOST_IN_CALL = frozenset(
     r for r in REGISTERS if r not in ("rbx", "rbp", "rsp", "r12", "r13", "r14", "r15")
 )
+_MASKS = frozenset(f"k{i}" for i in range(8))
 _NOWHERE: frozenset[tuple[int, int]] = frozenset()
 
 
@@ -52,17 +56,24 @@ def apply(step: Step, state: State) -> None:
     """Change ``state`` to what it is after ``step``, which is no call. Raises Unsupported."""
     registers = state.registers
     followed = _ACTIONS.get(step.action)
-    if followed is None:
+    if step.narrow is not None:
+        _narrow(step, step.narrow, state)
+    elif followed is None:
         for register in step.writes:
-            if register in registers:
+            if register in _MASKS:
+                registers[register] = SET
+            elif register in registers:
                 registers[register] = _written(step, registers[register])
     else:
         result = followed(step, state)
         if step.destination:
             old = registers[step.destination]
             registers[step.destination] = result or _written(step, old)
+    for mask in step.writes & _MASKS:
+        _forget_lanes(mask, state)
     memory = step.memory
-    if memory is not None and memory.stores and step.action not in _STORING:
+    kept = step.action not in _STORING and step.narrow is not Action.STORE
+    if memory is not None and memory.stores and kept:
         address = slot_of(state, memory)
         if address is not None:
             state.forget(address.base, address.offset, memory.size)
@@ -70,10 +81,28 @@ def apply(step: Step, state: State) -> None:
     _definitions(step, state)
 
 
+def _forget_lanes(mask: str, state: State) -> None:
+    for register, cell in state.registers.items():
+        if isinstance(cell.value, Lanes) and cell.value.mask == mask:
+            state.registers[register] = Cell(None, cell.junk)
+
+
+def _narrow(step: Step, action: Action, state: State) -> None:
+    """What is known of a number modulo a power of two is also known of its lower 32 bits."""
+    if action is Action.STORE:
+        _store(step, state, halved=True)
+        return
+    result = _ACTIONS[action](step, state)
+    value = result.value if result is not None else None
+    state.registers[step.destination] = Cell(value) if isinstance(value, Residue) else SET
+
+
 def _written(step: Step, old: Cell) -> Cell:
     """The cell of a register that gets a new value of no interest, or perhaps keeps its old one."""
     if step.mnemonic.startswith("cmov") and old.junk:
         return Cell(None, old.junk)
+    if step.lanes is not None and old.junk and not step.op.instruction.zeroing_masking:
+        return Cell(step.lanes, old.junk)
     return SET
 
 
@@ -220,15 +249,17 @@ def _load(step: Step, state: State) -> Cell:
     return cell if size == step.memory.size else SET
 
 
-def _store(step: Step, state: State) -> None:
+def _store(step: Step, state: State, *, halved: bool = False) -> None:
     assert step.memory is not None
     address = slot_of(state, step.memory)
     if address is None:
         return
     state.forget(address.base, address.offset, step.memory.size)
     if step.source:
-        held = (step.memory.size, state.registers[step.source])
-        state.slots[(address.base, address.offset)] = held
+        cell = state.registers[step.source]
+        if halved:
+            cell = Cell(cell.value) if isinstance(cell.value, Residue) else SET
+        state.slots[(address.base, address.offset)] = (step.memory.size, cell)
 
 
 def _exchange(step: Step, state: State) -> Cell:
@@ -244,7 +275,7 @@ def _valued(value: Value) -> Cell:
 
 def _lea(step: Step, state: State) -> Cell:
     assert step.memory is not None
-    return _valued(address_of(state, step.memory, step.place, step.destination))
+    return _valued(address_of(state, step.memory, step.data, step.place, step.destination))
 
 
 def _add(step: Step, state: State) -> Cell:
@@ -254,7 +285,8 @@ def _add(step: Step, state: State) -> Cell:
 def _add_register(step: Step, state: State) -> Cell:
     registers = state.registers
     first, second = registers[step.destination].value, registers[step.source].value
-    return _valued(sum_of(first, second, step.place, step.destination))
+    combined = difference_of if step.mnemonic == "sub" else sum_of
+    return _valued(combined(first, second, step.place, step.destination))
 
 
 def _and(step: Step, state: State) -> Cell:
@@ -263,17 +295,17 @@ def _and(step: Step, state: State) -> Cell:
 
 
 def _shift(step: Step, state: State) -> Cell:
-    return _valued(Multiple(min(1 << (step.number & 63), WHOLE)))
+    return _valued(scaled(state.registers[step.destination].value, 1 << (step.number & 63)))
 
 
 def _set(step: Step, state: State) -> Cell | None:
     if step.op.relocation is not None or dict(step.kills).get(step.destination, 0) < 64:
         return None
-    return Cell(Multiple(low_bit(step.number)))
+    return Cell(residue(WHOLE, step.number))
 
 
 def _zero(step: Step, state: State) -> Cell | None:
-    return Cell(Multiple(WHOLE)) if dict(step.kills).get(step.destination, 0) >= 64 else None
+    return Cell(residue(WHOLE, 0)) if dict(step.kills).get(step.destination, 0) >= 64 else None
 
 
 def _save_word(step: Step, state: State) -> None:

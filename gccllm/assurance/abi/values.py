@@ -15,16 +15,20 @@ __all__ = [
     "Base",
     "Derived",
     "Entry",
-    "Multiple",
+    "Lanes",
     "Place",
+    "Residue",
     "Saved",
     "Stack",
     "Value",
     "added",
     "aligned",
     "congruence",
+    "difference_of",
     "joined",
     "low_bit",
+    "residue",
+    "scaled",
     "sum_of",
 ]
 
@@ -76,10 +80,12 @@ class Stack:
 
 
 @dataclass(frozen=True)
-class Multiple:
-    """Some multiple of ``of``, a power of two."""
+class Residue:
+    """A number or an address of which only this is known: divided by ``modulus``, a power of two
+    over 1 and up to :data:`WHOLE`, it leaves ``remainder``. Arithmetic in 32 bits keeps that."""
 
-    of: int
+    modulus: int
+    remainder: int
 
 
 @dataclass(frozen=True)
@@ -89,7 +95,16 @@ class Saved:
     what: str
 
 
-Value = Entry | Derived | Stack | Multiple | Saved | None
+@dataclass(frozen=True)
+class Lanes:
+    """A vector with something in the lanes of ``size`` bytes that the register ``mask`` chooses,
+    as it is now; the others hold what was there before."""
+
+    mask: str
+    size: int
+
+
+Value = Entry | Derived | Stack | Residue | Saved | Lanes | None
 
 
 def low_bit(number: int) -> int:
@@ -101,9 +116,23 @@ def congruence(value: Value) -> tuple[int, int]:
     """(modulus, remainder) of a value; (1, 0) says nothing."""
     if isinstance(value, Stack):
         return value.base.modulus, (value.base.remainder + value.offset) % value.base.modulus
-    if isinstance(value, Multiple):
-        return value.of, 0
+    if isinstance(value, Residue):
+        return value.modulus, value.remainder
     return 1, 0
+
+
+def residue(modulus: int, remainder: int) -> Residue | None:
+    """What is congruent to ``remainder`` modulo a power of two; None if that says nothing."""
+    modulus = min(modulus, WHOLE)
+    return Residue(modulus, remainder % modulus) if modulus > 1 else None
+
+
+def scaled(value: Value, factor: int) -> Value:
+    """``value`` times a power of two."""
+    if factor == 1:
+        return value
+    modulus, remainder = congruence(value) if isinstance(value, Residue) else (1, 0)
+    return residue(modulus * factor, remainder * factor)
 
 
 def _common(first: Value, second: Value) -> tuple[int, int]:
@@ -120,8 +149,8 @@ def joined(first: Value, second: Value, place: Place, register: str) -> Value:
         return first
     if isinstance(first, Stack) and isinstance(second, Stack):
         return Stack(Base("joined", place, register, *_common(first, second)), 0)
-    if isinstance(first, Multiple) and isinstance(second, Multiple):
-        return Multiple(min(first.of, second.of))
+    if isinstance(first, Residue) and isinstance(second, Residue):
+        return residue(*_common(first, second))
     if isinstance(first, (Entry, Derived)) and isinstance(second, (Entry, Derived)):
         return Derived(first.register) if first.register == second.register else None
     return None
@@ -131,27 +160,35 @@ def added(value: Value, amount: int) -> Value:
     """``value`` + ``amount``."""
     if isinstance(value, Stack):
         return Stack(value.base, value.offset + amount)
-    if isinstance(value, Multiple):
-        return Multiple(min(value.of, low_bit(amount)))
+    if isinstance(value, Residue):
+        return residue(value.modulus, value.remainder + amount)
     if isinstance(value, Entry) and amount:
         return Derived(value.register)
     return value if isinstance(value, (Entry, Derived)) else None
 
 
 def sum_of(first: Value, second: Value, place: Place, register: str) -> Value:
-    """``first`` ± ``second``, of which neither is a known number, as ``register`` gets it."""
+    """``first`` + ``second`` as ``register`` gets it."""
     for one, other in ((first, second), (second, first)):
         if isinstance(one, Stack):
             modulus, remainder = congruence(one)
             step, rest = congruence(other)
             modulus = min(modulus, step)
             return Stack(Base("moved", place, register, modulus, (remainder + rest) % modulus), 0)
-    if isinstance(first, Multiple) and isinstance(second, Multiple):
-        return Multiple(min(first.of, second.of))
+    if isinstance(first, Residue) and isinstance(second, Residue):
+        modulus = min(first.modulus, second.modulus)
+        return residue(modulus, first.remainder + second.remainder)
     for one in (first, second):
         if isinstance(one, (Entry, Derived)):
             return Derived(one.register)
     return None
+
+
+def difference_of(first: Value, second: Value, place: Place, register: str) -> Value:
+    """``first`` - ``second`` as ``register`` gets it."""
+    if isinstance(second, Residue):
+        second = residue(second.modulus, -second.remainder)
+    return sum_of(first, second, place, register)
 
 
 def aligned(value: Value, mask: int, place: Place, register: str) -> Value:
@@ -164,5 +201,7 @@ def aligned(value: Value, mask: int, place: Place, register: str) -> Value:
             return Stack(value.base, value.offset - remainder % step)
         room = max(value.base.room - value.offset, 0)
         return Stack(Base("and", place, register, step, 0, room), 0)
-    known = congruence(value)
-    return Multiple(max(step, known[0] if known[1] == 0 else 1))
+    modulus, remainder = congruence(value)
+    if rounds and modulus >= step:
+        return residue(modulus, remainder - remainder % step)
+    return residue(max(step, low_bit(remainder) if remainder else modulus), 0)

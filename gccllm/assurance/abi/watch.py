@@ -176,6 +176,8 @@ class _Watch:
             cell = state.registers.get(register)
             if cell is None or not cell.junk:
                 continue
+            if step.lanes is not None and step.lanes == cell.value:
+                continue
             if self._only_moves(step, register):
                 self._hand(cell.junk)
                 continue
