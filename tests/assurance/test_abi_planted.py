@@ -108,6 +108,8 @@ PLANTED: list[tuple[Kind, str, str]] = [
         "stmxcsr -4(%rsp); movl $8064, -8(%rsp); ldmxcsr -8(%rsp); addss %xmm1, %xmm0; ret",
     ),
     (Kind.VECTOR_UPPERS, WIDE, WIDE.replace("vzeroupper; ", "")),
+    (Kind.VECTOR_UPPERS, WIDE, WIDE.replace("vzeroupper", "subq $8, %rsp; call other; "
+                                            "addq $8, %rsp")),
     (Kind.VECTOR_UPPERS, CALLS, CALLS.replace("call", "vpxor %ymm1, %ymm1, %ymm1; "
      "vmovups (%rdi), %ymm2; call")),
     (Kind.VECTOR_UPPERS, WIDE, "testl %edx, %edx; je 1f; " + WIDE.replace(
@@ -232,6 +234,8 @@ HONEST = [
      "addl 4(%rsp), %eax; addl (%rsp), %eax; addl %ebx, %eax; popq %rdx; popq %rdx; popq %rbx; "
      "ret"),
     (FLOATS, "movhlps %xmm1, %xmm8; addss %xmm1, %xmm0; ret"),
+    (WIDE, f"subq $8, %rsp; call other; addq $8, %rsp; {WIDE}"),
+    (WIDE, WIDE.replace("vzeroupper", "subq $8, %rsp; call other; addq $8, %rsp; vzeroupper")),
     (LEAF, "movl %edi, %eax; testl %esi, %esi; je 1f; addl %esi, %eax; 1: ret"),
 ]  # fmt: skip
 

@@ -184,7 +184,7 @@ def after_call(state: State, lost: frozenset[str] | None, callee: str = "") -> N
         for key in [k for k in state.slots if k[0] == sp.base and k[1] < sp.offset]:
             del state.slots[key]
     state.undefined = ALL_FLAGS
-    state.uppers = False
+    state.uppers &= lost is not None
     state.called = True
     state.definitions = dict.fromkeys(state.definitions, _NOWHERE)
 
