@@ -157,6 +157,8 @@ class FunctionCode:
     indexed_below: bool = False
     """a displacement below rsp with an index: mostly an array's element, and the array above rsp"""
     wide: bool = False
+    nowhere: set[tuple[int, int]] = field(default_factory=set)
+    """where its cold part would be, had it any instruction: gcc takes jumps there for impossible"""
     returns: bool = False
     jumps: dict[tuple[int, int], tuple[tuple[int, int], ...]] = field(default_factory=dict)
     """indirect jump → its jump table's targets; absent for what looks like a tail call"""
@@ -272,6 +274,7 @@ class _Loader:
         for name, ranges in parts.items():
             if name in self.functions:
                 self._decode(self.functions[name], ranges)
+                self.functions[name].nowhere = {(x[0], x[1]) for x in ranges if x[2] == 0}
         for function in self.functions.values():
             self._facts(function)
         for alias, first in aliases.items():

@@ -108,8 +108,6 @@ PLANTED: list[tuple[Kind, str, str]] = [
         "stmxcsr -4(%rsp); movl $8064, -8(%rsp); ldmxcsr -8(%rsp); addss %xmm1, %xmm0; ret",
     ),
     (Kind.VECTOR_UPPERS, WIDE, WIDE.replace("vzeroupper; ", "")),
-    (Kind.VECTOR_UPPERS, WIDE, WIDE.replace("vzeroupper", "subq $8, %rsp; call other; "
-                                            "addq $8, %rsp")),
     (Kind.VECTOR_UPPERS, CALLS, CALLS.replace("call", "vpxor %ymm1, %ymm1, %ymm1; "
      "vmovups (%rdi), %ymm2; call")),
     (Kind.VECTOR_UPPERS, WIDE, "testl %edx, %edx; je 1f; " + WIDE.replace(
@@ -326,6 +324,20 @@ def test_multiples_are_followed(slot: str, start: str, standing: Standing, tmp_p
     assert compare(LEAF + DATA, candidate, tmp_path).standing is standing
 
 
+NOWHERE = (
+    "testl %edi, %edi; jne f.cold; leal (%rdi,%rsi), %eax; ret; .section .text.unlikely; "
+    ".type f.cold, @function; f.cold: .size f.cold, 0; .text"
+)
+
+
+def test_a_jump_to_an_empty_cold_part_is_impossible_where_gcc_says_so(tmp_path: Path) -> None:
+    unbalanced = "pushq %rbx; " + NOWHERE.replace("ret;", "popq %rbx; ret;")
+    assert compare(NOWHERE, unbalanced, tmp_path).standing is Standing.PASSED
+    report = compare(LEAF, NOWHERE, tmp_path)
+    assert report.standing is Standing.UNKNOWN
+    assert "empty cold part" in report.doubts[0]
+
+
 MASKED = "kmovq %rcx, %k1; {}; kmovq %k2, %rax; vzeroupper; ret"
 LOADED = "vmovdqu8 (%rdi), %zmm5{%k1}; "
 
@@ -338,11 +350,17 @@ LOADED = "vmovdqu8 (%rdi), %zmm5{%k1}; "
         ("vmovdqu8 (%rdi), %zmm5{%k1}{z}; vpcmpeqb (%rsi), %zmm5, %k2", Standing.PASSED),
         (LOADED + "vpcmpeqb (%rsi), %zmm5, %k2", Standing.UNKNOWN),
         (LOADED + "vpcmpeqd (%rsi), %zmm5, %k2{%k1}", Standing.UNKNOWN),
+        ("kxnord %k1, %k1, %k1; kmovd %k1, %k3; vpgatherdd (%rdi,%zmm0), %zmm9{%k3}; "
+         "vptestmd %zmm9, %zmm9, %k2", Standing.PASSED),
+        ("vpcmpeqd %ymm3, %ymm3, %ymm3; vpgatherdd %ymm3, (%rdi,%ymm0), %ymm9; "
+         "vptestmd %ymm9, %ymm9, %k2", Standing.PASSED),
+        ("vpgatherdd (%rdi,%zmm0), %zmm9{%k1}; vptestmd %zmm9, %zmm9, %k2", Standing.REFUTED),
         (LOADED + "kmovq %rdx, %k1; vpcmpeqb (%rsi), %zmm5, %k2{%k1}", Standing.UNKNOWN),
         (LOADED + "vpshufb %zmm5, %zmm5, %zmm6{%k1}{z}; vptestmb %zmm6, %zmm6, %k2",
          Standing.UNKNOWN),
     ],
 )  # fmt: skip
 def test_lanes_that_hold_nothing(body: str, standing: Standing, tmp_path: Path) -> None:
-    base = "movq (%rdi), %rax; addq (%rsi), %rax; addq %rcx, %rax; addq %rdx, %rax; ret"
+    base = "vmovq %xmm0, %rax; addq (%rdi), %rax; addq (%rsi), %rax; addq %rcx, %rax; "
+    base += "addq %rdx, %rax; ret"
     assert compare(base, MASKED.format(body), tmp_path).standing is standing

@@ -54,6 +54,9 @@ def check_exit(op: Op, leaves: Exit, state: State, subject: Subject, notes: Note
     if leaves.kind == "falls":
         notes.find(Kind.JUMP_OUT, "end", place, "control runs past the function's end")
         return
+    if leaves.kind == "nowhere":
+        notes.find(Kind.JUMP_OUT, "cold", place, "a jump to an empty cold part", certain=False)
+        return
     notes.leaves = True
     _balance(op, leaves, state, notes)
     for register in CALLEE_SAVED:

@@ -20,9 +20,9 @@ _NEVER_RETURN = NEVER_RETURN | frozenset("__assert_perror_fail verr verrx _Unwin
 @dataclass(frozen=True)
 class Exit:
     """A place where the function is left: ``kind`` is "return", "tail" (a jump out), "indirect"
-    (a jump through a register or memory that is no jump table's), "falls" (no instruction follows)
-    or "stop" (ud2 and its like). ``target`` is where a direct jump goes in this object,
-    ``symbol`` where it goes in another one."""
+    (a jump through a register or memory that is no jump table's), "falls" (no instruction follows),
+    "nowhere" (a jump to its empty cold part) or "stop" (ud2 and its like). ``target`` is where a
+    direct jump goes in this object, ``symbol`` where it goes in another one."""
 
     kind: str
     target: Place | None = None
@@ -141,7 +141,8 @@ def _next(
     if flow in (FlowControl.UNCONDITIONAL_BRANCH, FlowControl.CONDITIONAL_BRANCH):
         target = branch_target(op)
         own = target if target is not None and target in function.ops else None
-        out = None if own is not None else Exit("tail", target, imported(op))
+        kind = "nowhere" if target in function.nowhere else "tail"
+        out = None if own is not None else Exit(kind, target, imported(op))
         inner = (own,) if own is not None else ()
         if flow == FlowControl.UNCONDITIONAL_BRANCH:
             return inner, out, None

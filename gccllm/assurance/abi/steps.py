@@ -43,6 +43,7 @@ class Action(Enum):
     SHIFT = auto()
     SET = auto()
     ZERO = auto()
+    ONES = auto()
     SAVE_WORD = auto()
     LOAD_WORD = auto()
     CALL = auto()
@@ -84,6 +85,8 @@ class Step:
     """what the object says of the address that its symbolic operand means"""
     lanes: Lanes | None = None
     """the only lanes of a masked instruction's vectors that count"""
+    gather: str = ""
+    """the mask of a gather: where it chooses every lane, nothing stays of the destination"""
 
     @property
     def place(self) -> tuple[int, int]:
@@ -123,6 +126,7 @@ _LOADS = {
 }
 _NO_RESULT = frozenset("pop div idiv mul imul xchg xadd cmpxchg cdq cqo cwd lodsb lodsq".split())
 _XORS = frozenset("xor pxor xorps xorpd vpxor vxorps vxorpd vpxord vpxorq".split())
+_ONES = frozenset("pcmpeqb pcmpeqw pcmpeqd pcmpeqq kxnorb kxnorw kxnord kxnorq".split())
 _FIRST_TILE = "tmm0"
 
 
@@ -172,6 +176,7 @@ def step_of(op: Op) -> Step:
         _defines(name, effect, kills),
         narrow,
         lanes=lanes_of(instruction, name),
+        gather=_gather(instruction, name),
     )
 
 
@@ -247,6 +252,14 @@ def _action(op: Op, name: str, effect: Effect) -> tuple[Action, str, str, int]:
             return Action.STORE, "", source, 0
     if name in _XORS and not masked and _same_last(instruction):
         return Action.ZERO, destination, "", 0
+    if name.startswith("kmov") and instruction.op0_kind == instruction.op1_kind == OpKind.REGISTER:
+        to, of = (register_name(instruction.op_register(i)) or "" for i in (0, 1))
+        if to.startswith("k") and of.startswith("k"):
+            return Action.COPY, to, of, 0
+    if name.removeprefix("v") in _ONES and not masked and _same_last(instruction):
+        made = register_name(instruction.op0_register) or ""
+        if destination or name.startswith("k"):
+            return Action.ONES, destination or made, "", 0
     number = _immediate(instruction)
     if number is not None and name == "mov" and destination:
         return Action.SET, destination, "", number
@@ -305,9 +318,9 @@ def _ignored(instruction: Instruction, name: str) -> tuple[str, ...]:
     count = instruction.op_count
     if plain.rstrip("dq") in ("pternlog",) and instruction.immediate8 in (0, 0xFF):
         return tuple({_operand(instruction, i)[0] for i in range(3)})
-    first = _operand(instruction, max(count - 2, 0))[0]
-    if plain in _SAME_IS_CONSTANT and _same_last(instruction):
-        return (first,)
+    same = _same_last(instruction)
+    if (plain in _SAME_IS_CONSTANT or name in _ONES) and same:
+        return (register_name(instruction.op_register(count - 1)) or "",)
     if lanes_of(instruction, name) is not None:
         # The mask says which lanes stay as they were; a source is read all the same.
         kept = _operand(instruction, 0)[0]
@@ -315,6 +328,7 @@ def _ignored(instruction: Instruction, name: str) -> tuple[str, ...]:
     if name.startswith("cmov"):
         # Which of the two it takes hangs on the flags.
         return (register_name(instruction.op0_register) or "",)
+    first = _operand(instruction, 0)[0]
     if name in ("and", "or") and first and count == 2:
         number = _immediate(instruction)
         if number is not None and number == (0 if name == "and" else -1):
@@ -331,11 +345,21 @@ def _ignored(instruction: Instruction, name: str) -> tuple[str, ...]:
     return ()
 
 
+def _gather(instruction: Instruction, name: str) -> str:
+    if not name.startswith(("vgather", "vpgather")):
+        return ""
+    return register_name(instruction.op_mask) or _operand(instruction, 2)[0]
+
+
 def _same_last(instruction: Instruction) -> bool:
     """Whether the last two operands are one register."""
     count = instruction.op_count
-    last = _operand(instruction, count - 1)[0] if count > 1 else ""
-    return bool(last) and last == _operand(instruction, count - 2)[0]
+    if count < 2:
+        return False
+    last = (count - 2, count - 1)
+    if any(instruction.op_kind(i) != OpKind.REGISTER for i in last):
+        return False
+    return instruction.op_register(last[0]) == instruction.op_register(last[1])
 
 
 def _memory(op: Op, action: Action, effect: Effect) -> Memory | None:

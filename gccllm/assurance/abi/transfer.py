@@ -19,6 +19,7 @@ from gccllm.assurance.abi.steps import Action, Step
 from gccllm.assurance.abi.values import (
     WHOLE,
     Lanes,
+    Ones,
     Residue,
     Saved,
     Stack,
@@ -184,7 +185,7 @@ def after_call(state: State, lost: frozenset[str] | None, callee: str = "") -> N
         for key in [k for k in state.slots if k[0] == sp.base and k[1] < sp.offset]:
             del state.slots[key]
     state.undefined = ALL_FLAGS
-    state.uppers &= lost is not None
+    state.uppers = False
     state.called = True
     state.definitions = dict.fromkeys(state.definitions, _NOWHERE)
 
@@ -308,6 +309,10 @@ def _zero(step: Step, state: State) -> Cell | None:
     return Cell(residue(WHOLE, 0)) if dict(step.kills).get(step.destination, 0) >= 64 else None
 
 
+def _ones(step: Step, state: State) -> Cell:
+    return Cell(Ones())
+
+
 def _save_word(step: Step, state: State) -> None:
     assert step.memory is not None
     address = slot_of(state, step.memory)
@@ -346,6 +351,7 @@ _ACTIONS: Mapping[Action, Callable[[Step, State], Cell | None]] = {
     Action.SHIFT: _shift,
     Action.SET: _set,
     Action.ZERO: _zero,
+    Action.ONES: _ones,
     Action.SAVE_WORD: _save_word,
     Action.LOAD_WORD: _load_word,
     Action.UNSUPPORTED: _unsupported,

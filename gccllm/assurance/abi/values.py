@@ -16,6 +16,7 @@ __all__ = [
     "Derived",
     "Entry",
     "Lanes",
+    "Ones",
     "Place",
     "Residue",
     "Saved",
@@ -104,7 +105,12 @@ class Lanes:
     size: int
 
 
-Value = Entry | Derived | Stack | Residue | Saved | Lanes | None
+@dataclass(frozen=True)
+class Ones:
+    """A mask that chooses every lane."""
+
+
+Value = Entry | Derived | Stack | Residue | Saved | Lanes | Ones | None
 
 
 def low_bit(number: int) -> int:

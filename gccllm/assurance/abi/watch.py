@@ -22,7 +22,7 @@ from gccllm.assurance.abi.state import ARGUMENTS, State, entry_state
 from gccllm.assurance.abi.steps import Action, Step
 from gccllm.assurance.abi.subject import Subject
 from gccllm.assurance.abi.transfer import SECOND, Unsupported, after_call, apply
-from gccllm.assurance.abi.values import Place, Stack
+from gccllm.assurance.abi.values import Ones, Place, Stack
 
 __all__ = ["watch"]
 
@@ -178,6 +178,10 @@ class _Watch:
                 continue
             if step.lanes is not None and step.lanes == cell.value:
                 continue
+            if step.gather and register == step.destination:
+                mask = state.registers[step.gather]
+                if mask.value == Ones():
+                    continue
             if self._only_moves(step, register):
                 self._hand(cell.junk)
                 continue
