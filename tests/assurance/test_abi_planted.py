@@ -317,10 +317,16 @@ SPILLED = (
         ("-4(%rsp)", "table(%rip)", Standing.PASSED),
         ("-4(%rsp)", "late(%rip)", Standing.REFUTED),
         ("-8(%rsp)", "table(%rip)", Standing.UNKNOWN),
+        ("counted", "table(%rip)", Standing.PASSED),
+        ("counted", "table+8(%rip)", Standing.REFUTED),
     ],
 )
 def test_multiples_are_followed(slot: str, start: str, standing: Standing, tmp_path: Path) -> None:
-    candidate = SPILLED.format(slot=slot, start=start) + DATA
+    if slot == "counted":
+        counted = "movl $16, -24(%rsp); 1: addl $32, -24(%rsp); cmpl %edi, -24(%rsp); jl 1b; "
+        candidate = counted + SPILLED.format(slot="-24(%rsp)", start=start) + DATA
+    else:
+        candidate = SPILLED.format(slot=slot, start=start) + DATA
     assert compare(LEAF + DATA, candidate, tmp_path).standing is standing
 
 

@@ -44,6 +44,10 @@ class Action(Enum):
     SET = auto()
     ZERO = auto()
     ONES = auto()
+    KEEP = auto()
+    """a number goes into memory"""
+    RAISE = auto()
+    """a number is added to one in memory"""
     SAVE_WORD = auto()
     LOAD_WORD = auto()
     CALL = auto()
@@ -283,6 +287,8 @@ def _calculation(
     if name == "cdqe":
         return (Action.COPY, "rax", "rax", 0) if size < 8 else None
     loaded = Action.LOAD if effect.memory is not None else None
+    if size == 8 and effect.memory is not None and effect.memory.stores:
+        return _in_memory(instruction, name, effect.memory)
     if width != size and (name != "movsxd" or size == 8):
         return None
     number = _immediate(instruction)
@@ -302,6 +308,23 @@ def _calculation(
     elif name in ("shl", "sal") and number is not None:
         found = Action.SHIFT
     return (found, destination, source, number or 0) if found is not None else None
+
+
+def _in_memory(
+    instruction: Instruction, name: str, memory: Memory
+) -> tuple[Action, str, str, int] | None:
+    number = _immediate(instruction)
+    if memory.size not in (4, 8):
+        return None
+    if name in ("inc", "dec"):
+        return Action.RAISE, "", "", 1 if name == "inc" else -1
+    if number is None:
+        return None
+    if name == "mov":
+        return Action.KEEP, "", "", number
+    if name in ("add", "sub"):
+        return Action.RAISE, "", "", number if name == "add" else -number
+    return None
 
 
 def _immediate(instruction: Instruction) -> int | None:

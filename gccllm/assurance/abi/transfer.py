@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 __all__ = ["SECOND", "Unsupported", "after_call", "apply"]
 
-_STORING = (Action.STORE, Action.SAVE_WORD)
+_STORING = (Action.STORE, Action.KEEP, Action.RAISE, Action.SAVE_WORD)
 _RESULTS = ("rax", "rdx", "xmm0", "xmm1")
 _SECOND_RESULTS = ("rdx", "xmm1")
 SECOND = "second:"
@@ -263,6 +263,29 @@ def _store(step: Step, state: State, *, halved: bool = False) -> None:
         state.slots[(address.base, address.offset)] = (step.memory.size, cell)
 
 
+def _keep(step: Step, state: State) -> None:
+    number = None if step.op.relocation is not None else residue(WHOLE, step.number)
+    _put(step, state, number)
+
+
+def _raise(step: Step, state: State) -> None:
+    assert step.memory is not None
+    address = slot_of(state, step.memory)
+    if address is not None:
+        size, cell = state.slots.get((address.base, address.offset), (0, SET))
+        known = size == step.memory.size and isinstance(cell.value, Residue)
+        _put(step, state, added(cell.value, step.number) if known else None)
+
+
+def _put(step: Step, state: State, value: Value) -> None:
+    """A value of the step's own goes where its memory operand is."""
+    assert step.memory is not None
+    address = slot_of(state, step.memory)
+    if address is not None:
+        state.forget(address.base, address.offset, step.memory.size)
+        state.slots[(address.base, address.offset)] = (step.memory.size, _valued(value))
+
+
 def _exchange(step: Step, state: State) -> Cell:
     registers = state.registers
     first, second = registers[step.destination], registers[step.source]
@@ -352,6 +375,8 @@ _ACTIONS: Mapping[Action, Callable[[Step, State], Cell | None]] = {
     Action.SET: _set,
     Action.ZERO: _zero,
     Action.ONES: _ones,
+    Action.KEEP: _keep,
+    Action.RAISE: _raise,
     Action.SAVE_WORD: _save_word,
     Action.LOAD_WORD: _load_word,
     Action.UNSUPPORTED: _unsupported,
