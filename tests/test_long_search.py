@@ -200,6 +200,9 @@ FUNCTIONS = (("u", "a"), ("u", "b"))
 class Passing:
     wanted = Assurance.FUZZED
 
+    def doubted(self, what: Combination) -> bool:
+        return False
+
     def examine(self, what: Combination) -> Climbed:
         passed = {"abi": Examination(Assurance.TESTS, Standing.PASSED, "")}
         return Climbed(tuple(Known(*x, Assurance.FUZZED, passed) for x in what.functions))

@@ -165,6 +165,10 @@ class Climbing:
     short: dict[str, str] = field(default_factory=dict)
     wanted: Assurance = Assurance.FUZZED
     climbed: list[str] = field(default_factory=list)
+    doubts: frozenset[str] = frozenset()
+
+    def doubted(self, what: Combination) -> bool:
+        return not self.doubts.isdisjoint(what.texts["u"].split())
 
     def examine(self, what: Combination) -> Climbed:
         self.climbed.append(what.texts["u"])
@@ -249,6 +253,20 @@ def test_what_the_clock_refuses_is_not_examined() -> None:
     done = concluded({"x": "a", "y": "b"}, Climbing(), frozenset(["a:x b:y", "a:x"]))
     assert done.shipped == "b:y"
     assert done.ladder.climbed == ["b:y"]
+
+
+def test_what_nobody_doubts_is_examined_before_what_is_about_as_fast() -> None:
+    done = concluded({"x": "a b", "y": "a b"}, Climbing(doubts=frozenset(["a:x"])))
+    assert done.ladder.climbed == ["a:y b:y"]
+    assert done.shipped == "a:y b:y"
+
+
+def test_a_great_gain_that_is_in_doubt_does_not_wait_for_a_small_one() -> None:
+    ladder = Climbing(short={"a:x": "abi-unknown"}, doubts=frozenset(["a:x"]))
+    done = concluded({"x": "a b", "y": "c"}, ladder)
+    assert done.ladder.climbed[0] == "a:x b:x c:y"
+    assert done.shipped is not None
+    assert "a:x" not in done.shipped
 
 
 def test_a_refuted_function_falls_and_the_others_stay() -> None:

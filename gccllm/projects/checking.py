@@ -34,6 +34,9 @@ class Checked:
         self._check = check
         self._alone = alone
 
+    def doubted(self, what: Combination) -> bool:
+        return self.ladder.doubted(what)
+
     def examine(self, what: Combination) -> Climbed:
         """As the ladder does, and then the tests."""
         climbed = self.ladder.examine(what)

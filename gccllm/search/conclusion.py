@@ -29,6 +29,8 @@ __all__ = ["Climber", "Conclusion"]
 MOST_CONFIRMED = 3
 """that the clock refuses, before it is over"""
 MOST_SEEN_AGAIN = 5
+WORTH_WAITING = 0.6
+"""of a gain that is in doubt, a surer one has its turn before it"""
 MOST_CLIMBS = 6
 
 
@@ -38,6 +40,8 @@ class Climber(Protocol):
     wanted: Assurance
 
     def examine(self, what: Combination) -> Climbed: ...
+
+    def doubted(self, what: Combination) -> bool: ...
 
 
 @dataclass
@@ -76,6 +80,7 @@ class Conclusion:
             return None
         best = mixing.pruned(mixing.mixed(ranked[0]))
         queue = [best, *(x for x in ranked if x is not best)]
+        waited: list[Trial] = []
         looked: list[Trial] = [*self._slow, *([above] if above else [])]
         slow = climbs = 0
         standing: Trial | None = None
@@ -89,6 +94,11 @@ class Conclusion:
                 queue = sorted([*queue, *([left] if left else [])], key=lambda x: -x.ratio)
                 continue
             if trial in looked or trial.ratio < least:
+                continue
+            sooner = self._before_doubted(trial, queue) if trial not in waited else []
+            if sooner:
+                waited.append(trial)
+                queue = [*sooner, trial, *(x for x in queue if x not in sooner)]
                 continue
             looked.append(trial)
             found = self._confirmed(trial)
@@ -106,6 +116,17 @@ class Conclusion:
                 again = mixing.composed()
                 queue += [again] if again is not None and again not in looked else []
         return None
+
+    def _before_doubted(self, trial: Trial, others: list[Trial]) -> list[Trial]:
+        """What has its turn before a combination that the ABI check has doubts about, for that
+        one's climb would most likely be in vain: all that looks nearly as fast and raises none."""
+        enough = 1 + WORTH_WAITING * (trial.ratio - 1)
+        near = [x for x in others if x.ratio >= enough]
+        return [x for x in near if not self._doubted(x)] if near and self._doubted(trial) else []
+
+    def _doubted(self, trial: Trial) -> bool:
+        replaced, trial = trial.functions, self._changed(trial)
+        return self.ladder.doubted(trial.combination(replaced))
 
     def _seen_again(self, composed: Trial | None, above: Trial | None) -> list[Trial]:
         """All combinations, the most promising first."""

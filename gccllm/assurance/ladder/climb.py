@@ -92,6 +92,16 @@ class Ladder:
         """Seconds that one climb to what is wanted takes."""
         return self.shares.reserved(self.wanted)
 
+    def doubted(self, what: Combination) -> bool:
+        """Whether the ABI check, which is quick, has doubts that only few rungs could settle."""
+        if self.wanted is Assurance.TESTS:
+            return False
+        try:
+            examined = [self.rungs.abi(what, x) for x in what.functions]
+        except Exception:
+            return True
+        return any(x.standing is not Standing.PASSED for x in examined)
+
     def examine(self, what: Combination) -> Climbed:
         """Climb with all functions; never raises for what a rung does."""
         return _Climb(self, what).run()

@@ -65,20 +65,29 @@ class ProgramRungs:
         """by unit and text"""
         self._rewritten: dict[tuple[Function, str], Rewritten | None] = {}
         self._bases: dict[str, Unit] = {}
+        self._codes: dict[str, ObjectCode] = {}
+        """gcc's own, by unit"""
+        self._checkers: dict[str, tuple[Build, Checker]] = {}
+        """by unit, of the build that was asked about last"""
         self._plains: dict[str, str | None] = {}
 
     def abi(self, what: Combination, function: Function) -> Examination:
         """What the shipped object does to the ABI that gcc's does not."""
         unit, name = function
-        before, after = self._code(self._place.baseline, unit), self._code(what.build, unit)
-        replaced = [n for u, n in what.replaced or what.functions if u == unit]
-        red_zone = "-mno-red-zone" not in self._place.program.units[unit].options
-        checker = Checker(before, after, replaced=replaced, red_zone=red_zone)
-        return checker.check(name).examination()
+        return self._checker(what, unit).check(name).examination()
 
-    @staticmethod
-    def _code(build: Build, unit: str) -> ObjectCode:
-        return functions_of(build.objects[unit])
+    def _checker(self, what: Combination, unit: str) -> Checker:
+        """Decoding an object takes seconds where it is large: once for all of its functions."""
+        known = self._checkers.get(unit)
+        if known is None or known[0] is not what.build:
+            if unit not in self._codes:
+                self._codes[unit] = functions_of(self._place.baseline.objects[unit])
+            replaced = [n for u, n in what.replaced or what.functions if u == unit]
+            red_zone = "-mno-red-zone" not in self._place.program.units[unit].options
+            after = functions_of(what.build.objects[unit])
+            checker = Checker(self._codes[unit], after, replaced=replaced, red_zone=red_zone)
+            known = self._checkers[unit] = (what.build, checker)
+        return known[1]
 
     def fuzz(self, what: Combination, seconds: float) -> Examination:
         place = self._place
@@ -153,13 +162,13 @@ class ProgramRungs:
         """What no call can enter, of gcc's unit and of the rewritten one."""
         place = self._place
         made = []
-        for text, build, trusted in (
-            (place.program.units[unit].assembly, place.baseline, True),
-            (what.texts[unit], what.build, False),
+        checker = self._checker(what, unit)
+        for text, code, trusted in (
+            (place.program.units[unit].assembly, checker.base.unit, True),
+            (what.texts[unit], checker.candidate.unit, False),
         ):
             key = unit, text
             if key not in self._ways:
-                code = self._code(build, unit)
                 self._ways[key] = Unreachable(parse(text), code, trusted=trusted)
             made.append(self._ways[key])
         return made[0], made[1]
