@@ -13,6 +13,7 @@ from gccllm.assurance.fuzz.binary import BINARY, is_binary
 from gccllm.assurance.fuzz.blind import Mutation
 from gccllm.assurance.fuzz.inputs import MOST_BYTES, Mutant, Seedling
 from gccllm.assurance.fuzz.numbers import Numbers
+from gccllm.assurance.fuzz.shape import Counted, counts_of, resized
 from gccllm.assurance.fuzz.text import Text, number_of
 
 __all__ = ["mutants"]
@@ -20,6 +21,8 @@ __all__ = ["mutants"]
 MOST_RECORDED = 4096
 MOST_STACKED = 3
 MOST_FIRST, MOST_PLACES, MOST_TURNS = 12, 2, 24
+MOST_SIZES, MOST_ROUNDS = 20, 4
+"""lengths in a row that one stream tries, and streams until they come again"""
 MOST_LINES = 3
 """command lines that options are put in front of"""
 TWO_PARTS = 0.15
@@ -58,8 +61,9 @@ def mutants(
 ) -> Iterator[Mutant]:
     """Mutants without end and without repetitions (while there are new ones to be found). ``mined``
     are constants of the programs, ``differing`` those that only one of them has: these are tried
-    in the place of the first numbers. ``spelled`` are options that the programs' texts name. Both
-    come early, but not alone: of a slow program few mutants are run."""
+    in the place of the first numbers. ``spelled`` are options that the programs' texts name. These
+    come early, and so do all small lengths, for what a loop leaves over hangs on them; but not
+    alone: of a slow program few mutants are run."""
     source = _Source(from_cases, mined, seed, differing, spelled)
     apart = {x.number for x in from_cases if x.names}
 
@@ -70,7 +74,8 @@ def mutants(
 
     seen = {key(Mutant(x.stdin, x.args, x.number, "", "")) for x in from_cases}
     constants, options = source.with_constants(differing), source.with_options(spelled)
-    turns = cycle((constants, constants, options, None))
+    sizes = source.with_sizes(1 + MOST_SIZES * (seed % MOST_ROUNDS))
+    turns = cycle((constants, sizes, constants, options, None))
     stale = 0
     while from_cases and stale < 10_000:
         turn = next(turns)
@@ -118,6 +123,30 @@ class _Source:
         for base, value in islice(pairs, MOST_TURNS):
             yield from self._with_constant(base, (value, value + 1, value - 1))
 
+    def with_sizes(self, first: int) -> Iterator[Mutant]:
+        """Each of the first numbers to each length from ``first`` on, with what it counts."""
+        for size in range(first, first + MOST_SIZES):
+            for turn in range(min(MOST_PLACES, len(self._cases))):
+                base = self._cases[(size + turn) % len(self._cases)]
+                for part in self._mutable(base)[: 1 + MOST_PLACES]:
+                    if not is_binary(_data(base, part)):
+                        yield from self._with_size(base, part, size)
+                for args in _with_number(base.args, size):
+                    how = f"{base.name}: an argument to the length {size}"
+                    yield Mutant(base.stdin, args, base.number, "argument", how)
+
+    def _with_size(self, base: Seedling, part: str, size: int) -> Iterator[Mutant]:
+        text = self._text(base, part)
+        counts = {x.index: x for x in counts_of(text) if x.what is not Counted.BYTES}
+        start = Mutant(base.stdin, base.args, base.number, "length", "")
+        for index in text.numbers()[:MOST_PLACES]:
+            if index in counts:
+                changed = resized(text, counts[index], size, self._rng)
+            else:
+                changed = text.with_token(index, b"%d" % size)
+            how = f"{base.name}: {_where(part)}number {index} to the length {size}"
+            yield replace(_with(start, part, changed.data), how=how)
+
     def with_options(self, spelled: Sequence[str]) -> Iterator[Mutant]:
         """Each option in front of each kind of command line that has any; first those of one letter
         said several times, as programs count how much they shall tell."""
@@ -137,12 +166,10 @@ class _Source:
                     how = f"{base.name}: {_where(part)}number {index} to the constant {number}"
                     changed = text.with_token(index, b"%d" % number).data
                     yield replace(_with(start, part, changed), how=how)
-        for index, arg in enumerate(base.args):
-            if number_of(arg.encode("utf-8", "surrogateescape")) is not None:
-                for number in values:
-                    args = (*base.args[:index], str(number), *base.args[index + 1 :])
-                    how = f"{base.name}: argument {index + 1} to the constant {number}"
-                    yield replace(start, args=args, kind="argument", how=how)
+        for number in values:
+            for args in _with_number(base.args, number):
+                how = f"{base.name}: an argument to the constant {number}"
+                yield replace(start, args=args, kind="argument", how=how)
 
     def next(self) -> Mutant | None:
         """None where chance came upon something that can't be done."""
@@ -239,6 +266,13 @@ def _with(mutant: Mutant, part: str, data: bytes) -> Mutant:
         return replace(mutant, stdin=data)
     files: Mapping[str, bytes | None] = {**mutant.files, part: data}
     return replace(mutant, kind="file", files=files)
+
+
+def _with_number(args: tuple[str, ...], number: int) -> Iterator[tuple[str, ...]]:
+    """The command line with another number in place of each that it has."""
+    for index, arg in enumerate(args):
+        if number_of(arg.encode("utf-8", "surrogateescape")) is not None:
+            yield (*args[:index], str(number), *args[index + 1 :])
 
 
 def _also(mutant: Mutant, kind: str, how: str) -> Mutant:
