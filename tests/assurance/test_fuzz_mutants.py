@@ -146,6 +146,11 @@ def test_all_small_lengths_are_tried(seed: int, first: int) -> None:
     assert {("-n", str(x)) for x in range(first, first + 20)} <= lines
 
 
+def test_limits_that_both_sides_know_are_tried() -> None:
+    made = [x.stdin for x in islice(mutants(given(b"30 77\n"), (640, 9), 0), 100)]
+    assert {b"640 77\n", b"641 77\n", b"639 77\n"} <= set(made)
+
+
 def test_words_get_runs_of_one_letter() -> None:
     made = [x.stdin for x in islice(mutants(given(b"word other\n"), (), 0), 800)]
     runs = {n for x in made for n in range(3, 12) if re.search(rb"(?<!o)o{%d}(?!o)" % n, x)}

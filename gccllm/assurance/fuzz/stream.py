@@ -21,6 +21,7 @@ __all__ = ["mutants"]
 MOST_RECORDED = 4096
 MOST_STACKED = 3
 MOST_FIRST, MOST_PLACES, MOST_TURNS = 12, 2, 24
+MOST_SHORT = 3
 MOST_SIZES, MOST_ROUNDS = 20, 4
 """lengths in a row that one stream tries, and streams until they come again"""
 MOST_LINES = 3
@@ -61,9 +62,9 @@ def mutants(
 ) -> Iterator[Mutant]:
     """Mutants without end and without repetitions (while there are new ones to be found). ``mined``
     are constants of the programs, ``differing`` those that only one of them has: these are tried
-    in the place of the first numbers. ``spelled`` are options that the programs' texts name. These
-    come early, and so do all small lengths, for what a loop leaves over hangs on them; but not
-    alone: of a slow program few mutants are run."""
+    in the place of the first numbers, as the others are, less often. ``spelled`` are options that
+    the programs' texts name. These come early, and so do all small lengths, for what a loop leaves
+    over hangs on them; but not alone: of a slow program few mutants are run."""
     source = _Source(from_cases, mined, seed, differing, spelled)
     apart = {x.number for x in from_cases if x.names}
 
@@ -73,9 +74,13 @@ def mutants(
         return hash((mutant.stdin, mutant.args, case, *sorted(mutant.files.items())))
 
     seen = {key(Mutant(x.stdin, x.args, x.number, "", "")) for x in from_cases}
-    constants, options = source.with_constants(differing), source.with_options(spelled)
+    constants, options = source.with_constants(differing, from_cases), source.with_options(spelled)
+    # A short case is most likely one of a program that makes its data itself, of any size.
+    short = sorted(from_cases, key=lambda x: len(x.stdin))[:MOST_SHORT]
+    common = [x for x in mined if x > MOST_SIZES and x not in differing]
+    limits = source.with_constants(common, short)
     sizes = source.with_sizes(1 + MOST_SIZES * (seed % MOST_ROUNDS))
-    turns = cycle((constants, sizes, constants, options, None))
+    turns = cycle((constants, sizes, constants, options, limits, None))
     stale = 0
     while from_cases and stale < 10_000:
         turn = next(turns)
@@ -111,13 +116,15 @@ class _Source:
         self._numbers = Numbers(mined, recorded[:MOST_RECORDED], differing)
         self._pool = ArgumentPool(from_cases, (*differing, *mined), spelled)
 
-    def with_constants(self, constants: Sequence[int]) -> Iterator[Mutant]:
+    def with_constants(
+        self, constants: Sequence[int], cases: Sequence[Seedling]
+    ) -> Iterator[Mutant]:
         """Each constant, and its neighbours, in the place of each of the first numbers of the
         cases."""
         chosen = constants[:MOST_FIRST]
         pairs = (
-            (self._cases[(turn + place) % len(self._cases)], value)
-            for turn in range(len(self._cases))
+            (cases[(turn + place) % len(cases)], value)
+            for turn in range(len(cases))
             for place, value in enumerate(chosen)
         )
         for base, value in islice(pairs, MOST_TURNS):
