@@ -269,6 +269,12 @@ def test_a_maybe_is_no_pass(tmp_path: Path) -> None:
     assert "uninitialised-read" in report.examination().detail
 
 
+def test_al_may_be_a_count_of_vector_registers(tmp_path: Path) -> None:
+    variadic = "testb %al, %al; je 1f; movaps %xmm0, -24(%rsp); 1: leal (%rdi,%rsi), %eax; ret"
+    assert compare(LEAF, variadic, tmp_path).standing is Standing.UNKNOWN
+    assert compare(LEAF, f"testl %eax, %eax; je 1f; 1: {LEAF}", tmp_path).findings
+
+
 DATA = (
     "; .section .bss; .balign 64; table: .zero 4096; odd: .zero 32; late: .zero 4096; "
     '.section .rodata.str1.64,"aMS",@progbits,1; .balign 64; text: .string "one"; .text'
