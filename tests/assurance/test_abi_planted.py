@@ -269,6 +269,12 @@ def test_a_maybe_is_no_pass(tmp_path: Path) -> None:
     assert "uninitialised-read" in report.examination().detail
 
 
+def test_what_is_popped_to_drop_it_is_a_doubt(tmp_path: Path) -> None:
+    room = "pushq %r8; movl $1, (%rdi); popq %rax; ret"
+    assert compare(STORES, room, tmp_path).standing is Standing.UNKNOWN
+    assert compare(STORES, "movl $1, (%rdi); movq %r8, %rax; ret", tmp_path).findings
+
+
 def test_al_may_be_a_count_of_vector_registers(tmp_path: Path) -> None:
     variadic = "testb %al, %al; je 1f; movaps %xmm0, -24(%rsp); 1: leal (%rdi,%rsi), %eax; ret"
     assert compare(LEAF, variadic, tmp_path).standing is Standing.UNKNOWN

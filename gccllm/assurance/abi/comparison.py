@@ -41,8 +41,7 @@ def _junk(base: Notes, candidate: Notes) -> Iterator[Finding]:
                 origin,
                 sight.place,
                 f"{origin} is returned as it came in, which the baseline never does",
-                # gcc -Os makes room by pushing any register, and pops it into another.
-                sight.certain and origin != "r10",
+                sight.certain,
             )
     for origin, sight in candidate.uses.items():
         known = base.uses.get(origin)
