@@ -388,7 +388,7 @@ class _Loader:
 
     def _table_targets(self, function: FunctionCode) -> tuple[tuple[int, int], ...]:
         """Targets of the jump tables that the function's instructions refer to."""
-        found: set[tuple[int, int]] = set()
+        starts: set[tuple[int, int]] = set()
         for op in function.ops.values():
             reference = op.relocation
             if reference is None or not 0 < reference.symbol.section < len(self.elf.sections):
@@ -399,14 +399,26 @@ class _Loader:
             start = reference.symbol.value + reference.addend
             if reference.kind in (R_X86_64_PC32, R_X86_64_PLT32):
                 start += op.address + op.instruction.len - reference.offset
-            found.update(self._table(function, index, start))
+            starts.add((index, start))
+        tables = sorted(x for x in starts if next(self._table(function, *x), None) is not None)
+        found: set[tuple[int, int]] = set()
+        for number, (index, start) in enumerate(tables):
+            following = tables[number + 1 : number + 2]
+            # One may follow the other without a gap, and its entries are relative to itself.
+            end = following[0][1] if following and following[0][0] == index else None
+            found.update(self._table(function, index, start, end))
         return tuple(sorted(found))
 
-    def _table(self, function: FunctionCode, index: int, start: int) -> Iterator[tuple[int, int]]:
+    def _table(
+        self, function: FunctionCode, index: int, start: int, end: int | None = None
+    ) -> Iterator[tuple[int, int]]:
+        """The targets of one table up to ``end``, or as far as entries make sense."""
         expected = start
         relocations = self.elf.relocations.get(index, ())
         for entry in islice(relocations, bisect_left(self._offsets(index), start), None):
             if entry.offset != expected or entry.kind not in (R_X86_64_PC32, R_X86_64_64):
+                return
+            if entry.offset == end and entry.kind == R_X86_64_PC32:
                 return
             value = entry.symbol.value + entry.addend
             place = (

@@ -1,0 +1,57 @@
+"""Where jumps through tables lead, as machine code tells."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from gccllm.asm.code import functions_of
+from tests.asm.tools import assemble
+
+# The second table follows the first without a gap, and what its entries would mean as entries of
+# the first is code of the function, too.
+TWO_TABLES = """\
+	.text
+	.globl	f
+	.type	f, @function
+f:
+	leaq	.L1(%rip), %rdx
+	movslq	(%rdx,%rdi,4), %rax
+	addq	%rdx, %rax
+	jmp	*%rax
+.La:
+	leaq	.L2(%rip), %rdx
+	movslq	(%rdx,%rsi,4), %rax
+	addq	%rdx, %rax
+	jmp	*%rax
+	.rept	16
+	nop
+	.endr
+.Lb:
+	ret
+	.rept	16
+	nop
+	.endr
+.Lc:
+	ret
+	.rept	16
+	nop
+	.endr
+	ret
+	.size	f, .-f
+	.section	.rodata
+.L1:
+	.long	.La-.L1
+	.long	.Lb-.L1
+.L2:
+	.long	.Lb-.L2
+	.long	.Lc-.L2
+"""
+
+
+def test_a_table_ends_where_the_next_one_begins(tmp_path: Path) -> None:
+    code = functions_of(assemble(TWO_TABLES, tmp_path / "x.o")).functions["f"]
+    (first, second) = sorted(code.jumps)
+    assert code.jumps[first] == code.jumps[second], "the function's tables are taken together"
+    returns = [place for place, op in code.ops.items() if str(op.instruction) == "ret"]
+    behind = (first[0], first[1] + 2)
+    assert set(code.jumps[first]) == {behind, *returns[:2]}
