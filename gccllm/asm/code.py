@@ -6,10 +6,9 @@ ABI (see :mod:`gccllm.asm.rules`) is gathered here as plain facts.
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
+from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,9 +29,6 @@ from iced_x86 import (
 
 from gccllm.asm.elf import ElfFile, read_elf
 from gccllm.asm.elf_format import (
-    R_X86_64_64,
-    R_X86_64_PC32,
-    R_X86_64_PLT32,
     SHF_MERGE,
     SHF_STRINGS,
     SHN_LORESERVE,
@@ -40,6 +36,7 @@ from gccllm.asm.elf_format import (
     Relocation,
     Section,
 )
+from gccllm.asm.jump_tables import JumpTables
 
 if TYPE_CHECKING:
     from iced_x86._iced_x86_py import Register as RegisterId
@@ -54,6 +51,7 @@ __all__ = [
     "register_name",
 ]
 
+_BRANCHES = (FlowControl.UNCONDITIONAL_BRANCH, FlowControl.CONDITIONAL_BRANCH)
 _WRITES = frozenset(
     (OpAccess.WRITE, OpAccess.READ_WRITE, OpAccess.COND_WRITE, OpAccess.READ_COND_WRITE)
 )
@@ -250,7 +248,7 @@ class _Loader:
         self.info = InstructionInfoFactory()
         self.starts: dict[tuple[int, int], str] = {}
         self.functions: dict[str, FunctionCode] = {}
-        self.offsets: dict[int, Sequence[int]] = {}
+        self.tables: dict[str, JumpTables] = {}
 
     def load(self) -> ObjectCode:
         parts: dict[str, list[tuple[int, int, int]]] = {}
@@ -286,9 +284,8 @@ class _Loader:
         for index, start, size in ranges:
             code = self.elf.sections[index].content[start : start + size]
             relocations = self.elf.relocations.get(index, ())
-            offsets = self._offsets(index)
             for instruction in Decoder(64, code, ip=start):
-                at = bisect_right(offsets, instruction.ip) - 1
+                at = bisect_right(relocations, instruction.ip, key=lambda x: x.offset) - 1
                 relocation = None
                 for candidate in relocations[max(at, 0) : at + 3]:
                     if instruction.ip <= candidate.offset < instruction.next_ip:
@@ -369,7 +366,7 @@ class _Loader:
         elif flow == FlowControl.INDIRECT_CALL:
             function.opaque = True
         elif flow == FlowControl.INDIRECT_BRANCH:
-            targets = self._table_targets(function)
+            targets = self._tables(function).targets(op)
             through_register = op.relocation is None or op.instruction.memory_index != Register.NONE
             if targets and through_register:
                 function.jumps[op.place] = targets
@@ -380,55 +377,16 @@ class _Loader:
         elif flow in (FlowControl.INTERRUPT, FlowControl.XBEGIN_XABORT_XEND):
             function.opaque = True
 
-    def _offsets(self, section: int) -> Sequence[int]:
-        """Where a section's relocations apply, in their order."""
-        if section not in self.offsets:
-            self.offsets[section] = [r.offset for r in self.elf.relocations.get(section, ())]
-        return self.offsets[section]
-
-    def _table_targets(self, function: FunctionCode) -> tuple[tuple[int, int], ...]:
-        """Targets of the jump tables that the function's instructions refer to."""
-        starts: set[tuple[int, int]] = set()
-        for op in function.ops.values():
-            reference = op.relocation
-            if reference is None or not 0 < reference.symbol.section < len(self.elf.sections):
-                continue
-            index = reference.symbol.section
-            if self.elf.sections[index].executable:
-                continue
-            start = reference.symbol.value + reference.addend
-            if reference.kind in (R_X86_64_PC32, R_X86_64_PLT32):
-                start += op.address + op.instruction.len - reference.offset
-            starts.add((index, start))
-        tables = sorted(x for x in starts if next(self._table(function, *x), None) is not None)
-        found: set[tuple[int, int]] = set()
-        for number, (index, start) in enumerate(tables):
-            following = tables[number + 1 : number + 2]
-            # One may follow the other without a gap, and its entries are relative to itself.
-            end = following[0][1] if following and following[0][0] == index else None
-            found.update(self._table(function, index, start, end))
-        return tuple(sorted(found))
-
-    def _table(
-        self, function: FunctionCode, index: int, start: int, end: int | None = None
-    ) -> Iterator[tuple[int, int]]:
-        """The targets of one table up to ``end``, or as far as entries make sense."""
-        expected = start
-        relocations = self.elf.relocations.get(index, ())
-        for entry in islice(relocations, bisect_left(self._offsets(index), start), None):
-            if entry.offset != expected or entry.kind not in (R_X86_64_PC32, R_X86_64_64):
-                return
-            if entry.offset == end and entry.kind == R_X86_64_PC32:
-                return
-            value = entry.symbol.value + entry.addend
-            place = (
-                entry.symbol.section,
-                value if entry.kind == R_X86_64_64 else value - (entry.offset - start),
+    def _tables(self, function: FunctionCode) -> JumpTables:
+        if function.name not in self.tables:
+            branches = (
+                branch_target(op)
+                for op in function.ops.values()
+                if op.instruction.flow_control in _BRANCHES
             )
-            if place not in function.ops:
-                return
-            yield place
-            expected += 8 if entry.kind == R_X86_64_64 else 4
+            inner = {x for x in branches if x is not None}
+            self.tables[function.name] = JumpTables(self.elf, function.ops, inner)
+        return self.tables[function.name]
 
 
 def _registers(instruction: Instruction) -> list[RegisterId]:

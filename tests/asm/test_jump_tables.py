@@ -50,8 +50,16 @@ f:
 
 def test_a_table_ends_where_the_next_one_begins(tmp_path: Path) -> None:
     code = functions_of(assemble(TWO_TABLES, tmp_path / "x.o")).functions["f"]
-    (first, second) = sorted(code.jumps)
-    assert code.jumps[first] == code.jumps[second], "the function's tables are taken together"
+    first, second = sorted(code.jumps)
     returns = [place for place, op in code.ops.items() if str(op.instruction) == "ret"]
-    behind = (first[0], first[1] + 2)
-    assert set(code.jumps[first]) == {behind, *returns[:2]}
+    assert code.jumps[first] == ((first[0], first[1] + 2), returns[0])
+    assert code.jumps[second] == tuple(returns[:2])
+
+
+def test_a_jump_that_others_reach_may_take_any_of_the_tables(tmp_path: Path) -> None:
+    text = TWO_TABLES.replace("\taddq\t%rdx, %rax\n\tjmp", ".Lx:\n\taddq\t%rdx, %rax\n\tjmp", 1)
+    text = text.replace(".Lc:\n\tret", ".Lc:\n\tjmp\t.Lx")
+    code = functions_of(assemble(text, tmp_path / "x.o")).functions["f"]
+    first, second = sorted(code.jumps)
+    assert set(code.jumps[first]) > set(code.jumps[second])
+    assert len(code.jumps[first]) == 3
