@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from itertools import islice
 from typing import Any
 
 from trainer.corpus.programs import JudgedProgram, load_program
@@ -14,6 +15,9 @@ from trainer.evaluation.product import PROPOSERS, built
 from trainer.evaluation.summary import product_summary
 
 __all__ = ["build_sets"]
+
+INTERCEPTED = frozenset(("-O2", "-O3"))
+"""what gcc-llm leaves alone at other levels says nothing of it"""
 
 
 def build_sets(plan: Plan, asking: Asking) -> dict[str, Any]:
@@ -42,8 +46,10 @@ def _programs_to_build(plan: Plan, name: str, asking: Asking) -> list[JudgedProg
         return plan.example_programs()
     folder = plan.out / "programs"
     named = [key for key, entry in asking.entries(name).items() if not entry.get("dropped")]
-    made = [folder / f"{x}.json" for x in named if (folder / f"{x}.json").is_file()]
-    return [load_program(x) for x in made[: plan.product_limit]]
+    made = (folder / f"{x}.json" for x in named)
+    programs = (load_program(x) for x in made if x.is_file())
+    fast = (x for x in programs if not INTERCEPTED.isdisjoint(x.options))
+    return list(islice(fast, plan.product_limit))
 
 
 def _product(
