@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from gccllm.asm.code import FunctionCode
+from gccllm.assurance.abi.actions import Action
 from gccllm.assurance.abi.kinds import Kind
 from gccllm.assurance.abi.memory import address_of, alignment_of, is_callers, owner_of, slot_of
 from gccllm.assurance.abi.notes import Notes, Sight
 from gccllm.assurance.abi.state import State
-from gccllm.assurance.abi.steps import Action, Step
+from gccllm.assurance.abi.steps import Step
 from gccllm.assurance.abi.subject import Subject
 from gccllm.assurance.abi.values import ENTRY_BASE, Place, Stack
 

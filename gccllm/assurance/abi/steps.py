@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from enum import Enum, auto
 
 from iced_x86 import (
-    Code,
     EncodingKind,
-    FlowControl,
     Instruction,
     MemorySizeExt,
     OpKind,
@@ -18,40 +15,20 @@ from iced_x86 import (
 )
 
 from gccllm.asm.code import Op, register_name
-from gccllm.asm.effects import IMMEDIATES, Effect, Memory, effect_of, mnemonic_of
+from gccllm.asm.effects import Effect, Memory, effect_of, mnemonic_of
+from gccllm.assurance.abi.actions import (
+    ONES,
+    WORD_LOADS,
+    WORD_SAVES,
+    Action,
+    action_of,
+    calculation,
+)
 from gccllm.assurance.abi.lanes import lanes_of
+from gccllm.assurance.abi.operands import immediate, register_operand, same_last
 from gccllm.assurance.abi.values import Lanes, Residue
 
-__all__ = ["Action", "Step", "step_of"]
-
-
-class Action(Enum):
-    """What has to be followed closely; OTHER are all whose results are just new values."""
-
-    OTHER = auto()
-    COPY = auto()
-    LOAD = auto()
-    STORE = auto()
-    PUSH = auto()
-    POP = auto()
-    LEAVE = auto()
-    EXCHANGE = auto()
-    LEA = auto()
-    ADD = auto()
-    ADD_REGISTER = auto()
-    AND = auto()
-    SHIFT = auto()
-    SET = auto()
-    ZERO = auto()
-    ONES = auto()
-    KEEP = auto()
-    """a number goes into memory"""
-    RAISE = auto()
-    """a number is added to one in memory"""
-    SAVE_WORD = auto()
-    LOAD_WORD = auto()
-    CALL = auto()
-    UNSUPPORTED = auto()
+__all__ = ["Step", "step_of"]
 
 
 @dataclass(frozen=True)
@@ -97,10 +74,6 @@ class Step:
         return self.op.place
 
 
-_COPIES = frozenset(
-    "mov movq vmovq movaps movapd movups movupd movdqa movdqu vmovaps vmovapd vmovups vmovupd "
-    "vmovdqa vmovdqu vmovdqa32 vmovdqa64 vmovdqu8 vmovdqu16 vmovdqu32 vmovdqu64".split()
-)
 _ALIGNED_VEX = frozenset(
     "vmovaps vmovapd vmovdqa vmovdqa32 vmovdqa64 vmovntdq vmovntdqa vmovntps vmovntpd".split()
 )
@@ -116,22 +89,7 @@ _KEEPS_A_PART = frozenset(
     "movhlps movlhps movlps movhps movlpd movhpd insertps pinsrb pinsrw pinsrd pinsrq".split()
 )
 """instructions that write a part of a vector register and leave the rest as it is"""
-_UNSUPPORTED = frozenset(
-    "enter iret iretd iretq syscall sysenter sysexit int xbegin xabort xend frstor fxrstor "
-    "fxrstor64 xrstor xrstor64 xrstors fxsave fxsave64 tileloadd ldtilecfg".split()
-)
-_SAVES = {"fnstcw": "x87", "fnstenv": "x87", "stmxcsr": "mxcsr", "vstmxcsr": "mxcsr"}
-_LOADS = {
-    "fldcw": "x87",
-    "fldenv": "x87",
-    "fninit": "x87",
-    "ldmxcsr": "mxcsr",
-    "vldmxcsr": "mxcsr",
-}
 _NO_RESULT = frozenset("pop div idiv mul imul xchg xadd cmpxchg cdq cqo cwd lodsb lodsq".split())
-_XORS = frozenset("xor pxor xorps xorpd vpxor vxorps vxorpd vpxord vpxorq".split())
-_ONES = frozenset("pcmpeqb pcmpeqw pcmpeqd pcmpeqq kxnorb kxnorw kxnord kxnorq".split())
-_FIRST_TILE = "tmm0"
 
 
 def step_of(op: Op) -> Step:
@@ -139,12 +97,12 @@ def step_of(op: Op) -> Step:
     instruction = op.instruction
     effect = effect_of(op)
     name = mnemonic_of(instruction)
-    action, destination, source, number = _action(op, name, effect)
+    action, destination, source, number = action_of(op, name, effect)
     narrow = None
     if action is Action.OTHER:
-        calculation = _calculation(instruction, name, effect, 4)
-        if calculation is not None:
-            narrow, destination, source, number = calculation
+        lower = calculation(instruction, name, effect, 4)
+        if lower is not None:
+            narrow, destination, source, number = lower
     reads = {_short(r): bits for r, bits in effect.reads.items()}
     reads.pop("rsp", None)
     for ignored in _ignored(instruction, name):
@@ -171,7 +129,7 @@ def step_of(op: Op) -> Step:
         destination,
         source,
         number,
-        _SAVES.get(name) or _LOADS.get(name) or "",
+        WORD_SAVES.get(name) or WORD_LOADS.get(name) or "",
         _alignment(instruction, name, effect),
         None if mmx else _x87(op, name),
         mmx,
@@ -182,19 +140,6 @@ def step_of(op: Op) -> Step:
         lanes=lanes_of(instruction, name),
         gather=_gather(instruction, name),
     )
-
-
-def _operand(instruction: Instruction, index: int) -> tuple[str, int]:
-    """(name, bytes) of a general or vector register operand; ("", 0) for anything else."""
-    if instruction.op_count <= index or instruction.op_kind(index) != OpKind.REGISTER:
-        return "", 0
-    register = instruction.op_register(index)
-    size = RegisterExt.size(register)
-    if RegisterExt.is_gpr(register):
-        return register_name(register) or "", size
-    if RegisterExt.is_vector_register(register):
-        return f"xmm{RegisterExt.number(register)}", size
-    return "", 0
 
 
 _SHIFTS = frozenset(("shl", "shr", "sar", "rol", "ror", "rcl", "rcr", "shld", "shrd", "sal"))
@@ -219,170 +164,55 @@ def _flags(bits: int) -> frozenset[str]:
 _NONE: frozenset[str] = frozenset()
 
 
-def _action(op: Op, name: str, effect: Effect) -> tuple[Action, str, str, int]:
-    instruction = op.instruction
-    destination, width = _operand(instruction, 0)
-    source, other = _operand(instruction, 1)
-    flow = instruction.flow_control
-    if name in _UNSUPPORTED or instruction.code == Code.INVALID or _FIRST_TILE in effect.writes:
-        return Action.UNSUPPORTED, "", "", 0
-    if flow in (FlowControl.CALL, FlowControl.INDIRECT_CALL):
-        return Action.CALL, "", "", 0
-    if name in ("push", "pop"):
-        moved = instruction.stack_pointer_increment
-        if abs(moved) != 8:
-            return Action.UNSUPPORTED, "", "", 0
-        # What is pushed stays where it is.
-        push = name == "push"
-        return (Action.PUSH, "", destination, 0) if push else (Action.POP, destination, "", 0)
-    if name in ("pushfq", "popfq"):
-        return (Action.PUSH if name == "pushfq" else Action.POP), "", "", 0
-    if name == "leave":
-        return Action.LEAVE, "rbp", "", 0
-    if name in _SAVES and effect.memory is not None:
-        return Action.SAVE_WORD, "", "", 0
-    if name in _LOADS:
-        return Action.LOAD_WORD, "", "", 0
-    if instruction.stack_pointer_increment and flow == FlowControl.NEXT:
-        return Action.UNSUPPORTED, "", "", 0
-    masked = instruction.op_mask != Register.NONE
-    if name in _COPIES and not masked and instruction.op_count == 2:
-        memory = effect.memory
-        if destination and source and min(width, other) >= 8:
-            return Action.COPY, destination, source, 0
-        if destination and memory is not None and width >= 8:
-            return Action.LOAD, destination, "", 0
-        if memory is not None and memory.stores and source and other >= 8:
-            return Action.STORE, "", source, 0
-    if name in _XORS and not masked and _same_last(instruction):
-        return Action.ZERO, destination, "", 0
-    if name.startswith("kmov") and instruction.op0_kind == instruction.op1_kind == OpKind.REGISTER:
-        to, of = (register_name(instruction.op_register(i)) or "" for i in (0, 1))
-        if to.startswith("k") and of.startswith("k"):
-            return Action.COPY, to, of, 0
-    if name.removeprefix("v") in _ONES and not masked and _same_last(instruction):
-        made = register_name(instruction.op0_register) or ""
-        if destination or name.startswith("k"):
-            return Action.ONES, destination or made, "", 0
-    number = _immediate(instruction)
-    if number is not None and name == "mov" and destination:
-        return Action.SET, destination, "", number
-    if name == "xchg" and source and width == 8:
-        return Action.EXCHANGE, destination, source, 0
-    return _calculation(instruction, name, effect, 8) or (Action.OTHER, destination, source, 0)
-
-
-def _calculation(
-    instruction: Instruction, name: str, effect: Effect, size: int
-) -> tuple[Action, str, str, int] | None:
-    """What is done with general registers, all operands ``size`` bytes wide."""
-    destination, width = _operand(instruction, 0)
-    source, other = _operand(instruction, 1)
-    if name in ("movd", "vmovd") and size < 8 and destination and source:
-        return Action.COPY, destination, source, 0
-    if destination.startswith("xmm") or source.startswith("xmm"):
-        return None
-    if name == "mov" and size < 8 and effect.memory is not None and effect.memory.stores:
-        return (Action.STORE, "", source, 0) if other == size else None
-    if name == "cdqe":
-        return (Action.COPY, "rax", "rax", 0) if size < 8 else None
-    loaded = Action.LOAD if effect.memory is not None else None
-    if size == 8 and effect.memory is not None and effect.memory.stores:
-        return _in_memory(instruction, name, effect.memory)
-    if width != size and (name != "movsxd" or size == 8):
-        return None
-    number = _immediate(instruction)
-    found: Action | None = None
-    if name in ("mov", "movsxd") and size < 8 and number is None:
-        found = Action.COPY if source else loaded
-    elif name == "lea":
-        found, source = Action.LEA, ""
-    elif name in ("inc", "dec"):
-        found, number = Action.ADD, 1 if name == "inc" else -1
-    elif name in ("add", "sub") and number is not None:
-        found, number = Action.ADD, number if name == "add" else -number
-    elif name in ("add", "sub") and source:
-        found = Action.ADD_REGISTER
-    elif name == "and" and number is not None:
-        found = Action.AND
-    elif name in ("shl", "sal") and number is not None:
-        found = Action.SHIFT
-    return (found, destination, source, number or 0) if found is not None else None
-
-
-def _in_memory(
-    instruction: Instruction, name: str, memory: Memory
-) -> tuple[Action, str, str, int] | None:
-    number = _immediate(instruction)
-    if memory.size not in (4, 8):
-        return None
-    if name in ("inc", "dec"):
-        return Action.RAISE, "", "", 1 if name == "inc" else -1
-    if number is None:
-        return None
-    if name == "mov":
-        return Action.KEEP, "", "", number
-    if name in ("add", "sub"):
-        return Action.RAISE, "", "", number if name == "add" else -number
-    return None
-
-
-def _immediate(instruction: Instruction) -> int | None:
-    """The second operand as a signed number, None where it is no immediate."""
-    if instruction.op_count != 2 or instruction.op1_kind not in IMMEDIATES:
-        return None
-    value = instruction.immediate(1)
-    return value - (1 << 64) if value >= 1 << 63 else value
-
-
 def _ignored(instruction: Instruction, name: str) -> tuple[str, ...]:
     """Registers that iced-x86 says are read, and whose content makes no difference."""
     plain = name.removeprefix("v")
     count = instruction.op_count
     if plain.rstrip("dq") in ("pternlog",) and instruction.immediate8 in (0, 0xFF):
-        return tuple({_operand(instruction, i)[0] for i in range(3)})
-    same = _same_last(instruction)
-    if (plain in _SAME_IS_CONSTANT or name in _ONES) and same:
+        return tuple({register_operand(instruction, i)[0] for i in range(3)})
+    same = same_last(instruction)
+    if (plain in _SAME_IS_CONSTANT or name in ONES) and same:
         return (register_name(instruction.op_register(count - 1)) or "",)
     if lanes_of(instruction, name) is not None:
         # The mask says which lanes stay as they were; a source is read all the same.
-        kept = _operand(instruction, 0)[0]
-        return () if kept in {_operand(instruction, i)[0] for i in range(1, count)} else (kept,)
+        kept = register_operand(instruction, 0)[0]
+        return (
+            ()
+            if kept in {register_operand(instruction, i)[0] for i in range(1, count)}
+            else (kept,)
+        )
     if name.startswith("cmov"):
         # Which of the two it takes hangs on the flags.
         return (register_name(instruction.op0_register) or "",)
-    first = _operand(instruction, 0)[0]
+    first = register_operand(instruction, 0)[0]
     if name in ("and", "or") and first and count == 2:
-        number = _immediate(instruction)
+        number = immediate(instruction)
         if number is not None and number == (0 if name == "and" else -1):
             return (first,)
     if plain in _KEEPS_A_PART:
-        kept = _operand(instruction, 0 if name == plain else 1)[0]
-        others = {_operand(instruction, i)[0] for i in range(1 if name == plain else 2, count)}
+        kept = register_operand(instruction, 0 if name == plain else 1)[0]
+        others = {
+            register_operand(instruction, i)[0] for i in range(1 if name == plain else 2, count)
+        }
         return () if kept in others else (kept,)
     scalar = plain.startswith(_PASSES_FIRST_ON) and count >= 3
     if scalar and name != plain and instruction.op1_kind == OpKind.REGISTER:
-        passed = _operand(instruction, 1)[0]
-        if passed != _operand(instruction, 2)[0] and plain[-2:] in ("ss", "sd"):
+        passed = register_operand(instruction, 1)[0]
+        if passed != register_operand(instruction, 2)[0] and plain[-2:] in ("ss", "sd"):
             return (passed,)
     return ()
+
+
+def _registers(instruction: Instruction, first: int) -> frozenset[str]:
+    """Those that are operands, from the ``first`` one on."""
+    places = range(first, instruction.op_count)
+    return frozenset(register_operand(instruction, i)[0] for i in places)
 
 
 def _gather(instruction: Instruction, name: str) -> str:
     if not name.startswith(("vgather", "vpgather")):
         return ""
-    return register_name(instruction.op_mask) or _operand(instruction, 2)[0]
-
-
-def _same_last(instruction: Instruction) -> bool:
-    """Whether the last two operands are one register."""
-    count = instruction.op_count
-    if count < 2:
-        return False
-    last = (count - 2, count - 1)
-    if any(instruction.op_kind(i) != OpKind.REGISTER for i in last):
-        return False
-    return instruction.op_register(last[0]) == instruction.op_register(last[1])
+    return register_name(instruction.op_mask) or register_operand(instruction, 2)[0]
 
 
 def _memory(op: Op, action: Action, effect: Effect) -> Memory | None:
@@ -426,7 +256,7 @@ def _alignment(instruction: Instruction, name: str, effect: Effect) -> int:
     if instruction.encoding != EncodingKind.LEGACY:
         return size if name in _ALIGNED_VEX else 1
     vectors = any(
-        _operand(instruction, i)[0].startswith("xmm") for i in range(instruction.op_count)
+        register_operand(instruction, i)[0].startswith("xmm") for i in range(instruction.op_count)
     )
     return size if vectors and name not in _UNALIGNED_LEGACY else 1
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from gccllm.assurance.abi.actions import Action
 from gccllm.assurance.abi.memory import address_of, slot_of
 from gccllm.assurance.abi.state import (
     ALL_FLAGS,
@@ -15,7 +16,7 @@ from gccllm.assurance.abi.state import (
     Cell,
     State,
 )
-from gccllm.assurance.abi.steps import Action, Step
+from gccllm.assurance.abi.steps import Step
 from gccllm.assurance.abi.values import (
     WHOLE,
     Lanes,

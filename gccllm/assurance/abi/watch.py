@@ -14,12 +14,13 @@ from iced_x86 import Mnemonic
 
 from gccllm.asm.code import FunctionCode, Op
 from gccllm.assurance.abi.accesses import note_access
+from gccllm.assurance.abi.actions import Action
 from gccllm.assurance.abi.exits import check_call, check_exit
 from gccllm.assurance.abi.graph import Block, Graph, callee_of, graph_of, imported
 from gccllm.assurance.abi.kinds import Kind
 from gccllm.assurance.abi.notes import Notes
 from gccllm.assurance.abi.state import ARGUMENTS, State, entry_state
-from gccllm.assurance.abi.steps import Action, Step
+from gccllm.assurance.abi.steps import Step
 from gccllm.assurance.abi.subject import Subject
 from gccllm.assurance.abi.transfer import SECOND, Unsupported, after_call, apply
 from gccllm.assurance.abi.values import Ones, Place, Stack
