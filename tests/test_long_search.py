@@ -199,6 +199,7 @@ FUNCTIONS = (("u", "a"), ("u", "b"))
 
 class Passing:
     wanted = Assurance.FUZZED
+    reserved = 0.0
 
     def doubted(self, what: Combination) -> bool:
         return False

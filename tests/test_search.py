@@ -102,7 +102,7 @@ def test_a_late_proposer_is_left_and_closed(tmp_path: Path) -> None:
 # Concluding: a judge whose candidates all are right, and a ladder that says what it is told to. A
 # candidate's text is its functions' names; the speed of a combination is the sum of its parts'.
 
-SPEEDS = {"a": 1.0, "b": 0.5, "c": 0.25}
+SPEEDS = {"a": 1.0, "b": 0.5, "c": 0.25, "idle": 0.0}
 
 
 @dataclass
@@ -145,7 +145,7 @@ class FakeJudge:
         return Build(Path(texts.get("u", "")), {})
 
     def glance(self, admitted: Admitted, pairs: int = 5) -> Verdict:
-        ratio = 1.0 + sum(SPEEDS[x[0]] for x in admitted.texts["u"].split())
+        ratio = 1.0 + sum(SPEEDS[x.split(":")[0]] for x in admitted.texts["u"].split())
         lucky = admitted.texts["u"].endswith(":lucky") and " " not in admitted.texts["u"]
         ratio *= 10 if lucky and pairs <= 5 else 1
         return Verdict(VerdictKind.NOT_FASTER, "", {}, Speedup(ratio, ratio, ratio, 5), 3)
@@ -166,6 +166,7 @@ class Climbing:
     wanted: Assurance = Assurance.FUZZED
     climbed: list[str] = field(default_factory=list)
     doubts: frozenset[str] = frozenset()
+    reserved: float = 0.0
 
     def doubted(self, what: Combination) -> bool:
         return not self.doubts.isdisjoint(what.texts["u"].split())
@@ -226,7 +227,7 @@ def concluded(
     seen: list[Seen] = []
     counted: list[str] = []
     judge: Any = FakeJudge(slow)
-    hot = {"u": tuple(HotFunction(x, 0.3) for x in SPEEDS)}
+    hot = {"u": tuple(HotFunction(x, 0.3 if SPEEDS[x] else 0.02) for x in SPEEDS)}
     search = Search(judge, hot, time.monotonic() + 60, seen.append)
     if isinstance(ladder, Lasting):
         ladder.search = search
@@ -267,6 +268,19 @@ def test_a_great_gain_that_is_in_doubt_does_not_wait_for_a_small_one() -> None:
     assert done.ladder.climbed[0] == "a:x b:x c:y"
     assert done.shipped is not None
     assert "a:x" not in done.shipped
+
+
+def test_what_takes_little_time_and_gains_nothing_is_left_as_it_is() -> None:
+    done = concluded({"x": "a b idle"}, Climbing())
+    assert done.shipped == "a:x b:x"
+    assert done.ladder.climbed == ["a:x b:x"]
+
+
+def test_where_there_is_time_for_one_climb_fewer_functions_go_up() -> None:
+    offers = {"x": "a b", "y": "a b c"}
+    assert concluded(offers, Climbing()).ladder.climbed == ["a:y b:y c:y"]
+    assert concluded(offers, Climbing(reserved=1e6)).ladder.climbed == ["a:x b:x"]
+    assert concluded({"x": "b", "y": "a b"}, Climbing(reserved=1e6)).ladder.climbed == ["a:y b:y"]
 
 
 def test_a_refuted_function_falls_and_the_others_stay() -> None:

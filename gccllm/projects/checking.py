@@ -34,6 +34,10 @@ class Checked:
         self._check = check
         self._alone = alone
 
+    @property
+    def reserved(self) -> float:
+        return self.ladder.reserved
+
     def doubted(self, what: Combination) -> bool:
         return self.ladder.doubted(what)
 

@@ -29,6 +29,8 @@ __all__ = ["Climber", "Conclusion"]
 MOST_CONFIRMED = 3
 """that the clock refuses, before it is over"""
 MOST_SEEN_AGAIN = 5
+NEARLY = 0.8
+"""of a gain, where there is time for one climb"""
 WORTH_WAITING = 0.6
 """of a gain that is in doubt, a surer one has its turn before it"""
 MOST_CLIMBS = 6
@@ -38,6 +40,11 @@ class Climber(Protocol):
     """What examines combinations: :class:`gccllm.assurance.ladder.Ladder`, or a fake."""
 
     wanted: Assurance
+
+    @property
+    def reserved(self) -> float:
+        """Seconds that one climb to what is wanted takes."""
+        ...
 
     def examine(self, what: Combination) -> Climbed: ...
 
@@ -52,9 +59,10 @@ class Conclusion:
     ladder: Climber
     count: Callable[[str], None] = lambda word: None
     stands_first: bool = False
-    """what the ladder leaves of a combination has its turn before all that looks faster: for a
-    search that goes on when something is accepted, and may end before the rest is examined. It has
-    it even when the time is over: most of the work was done by then"""
+    """what the ladder leaves of a combination has its turn before all that looks faster, not only
+    before what is about as fast: for a search that goes on when something is accepted, and may end
+    before the rest is examined. It has it even when the time is over, once: most of the work was
+    done by then"""
     again_pairs: int = 0
     """what looked best is timed again in so many pairs first: of many that were glanced at, the
     first are those that were lucky"""
@@ -80,14 +88,18 @@ class Conclusion:
             return None
         best = mixing.pruned(mixing.mixed(ranked[0]))
         queue = [best, *(x for x in ranked if x is not best)]
+        surer = self._surer(best, ranked)
+        queue = [surer, *(x for x in queue if x is not surer)] if surer is not None else queue
         waited: list[Trial] = []
         looked: list[Trial] = [*self._slow, *([above] if above else [])]
-        slow = climbs = 0
+        slow = climbs = late = 0
         standing: Trial | None = None
         while queue and slow < MOST_CONFIRMED and climbs < MOST_CLIMBS:
             trial = queue.pop(0)
-            if self.search.expired() and trial is not standing:
-                break
+            if self.search.expired():
+                if trial is not standing or late or not self.stands_first:
+                    break
+                late += 1
             left = self._without_refused(trial)
             if left is not trial:
                 # What is left of it may be slower than the next one.
@@ -109,13 +121,31 @@ class Conclusion:
                 return found
             else:
                 climbs += 1
-                standing = self._without_refused(trial) if self.stands_first else None
-                first = standing if self.stands_first else trial
+                standing = self._standing(trial, [x for x in queue if x not in looked])
+                first = standing if self.stands_first else standing or trial
                 queue[:0] = [first] if first else []
                 # For what fell there may be a next best version.
                 again = mixing.composed()
                 queue += [again] if again is not None and again not in looked else []
         return None
+
+    def _surer(self, best: Trial, ranked: list[Trial]) -> Trial | None:
+        """Where there is time for one climb only: what replaces fewer functions than ``best`` and
+        gains nearly as much. If one of them falls, what stands could not be examined any more."""
+        turn = self.search.deadline - self.search.confirm_from + self.ladder.reserved
+        if self.stands_first or time.monotonic() + turn < self.search.deadline:
+            return None
+        enough = 1 + NEARLY * (best.ratio - 1)
+        fewer = [x for x in ranked if {*x.functions} < {*best.functions} and x.ratio >= enough]
+        return min(fewer, key=lambda x: (len(x.functions), -x.ratio), default=None)
+
+    def _standing(self, trial: Trial, others: list[Trial]) -> Trial | None:
+        """What the ladder left of a combination, where that has its turn before all ``others``."""
+        left = self._without_refused(trial)
+        if left is None or self.stands_first:
+            return left
+        best = max((x.ratio for x in others), default=1.0)
+        return left if left.ratio >= 1 + WORTH_WAITING * (best - 1) else None
 
     def _before_doubted(self, trial: Trial, others: list[Trial]) -> list[Trial]:
         """What has its turn before a combination that the ABI check has doubts about, for that
