@@ -269,6 +269,29 @@ def test_a_maybe_is_no_pass(tmp_path: Path) -> None:
     assert "uninitialised-read" in report.examination().detail
 
 
+PASSES = (
+    "pushq %rbx; movq %rdi, %rbx; call ext@PLT; {}cmpl $3, %eax; setne %dl; {}movq %rbx, %rdi; "
+    "call user@PLT; popq %rbx; ret"
+)
+
+
+@pytest.mark.parametrize(
+    ("before", "behind", "standing"),
+    [
+        ("xorl %edx, %edx; ", "", Standing.PASSED),
+        ("", "movzbl %dl, %edx; ", Standing.PASSED),
+        ("", "", Standing.UNKNOWN),
+        ("", "movb $1, %cl; movzbl %dl, %edx; ", Standing.PASSED),
+    ],
+)
+def test_an_argument_is_set_in_all_of_its_bytes(
+    before: str, behind: str, standing: Standing, tmp_path: Path
+) -> None:
+    right = PASSES.format("xorl %edx, %edx; ", "")
+    candidate = PASSES.format(before, behind)
+    assert compare(right, candidate, tmp_path).standing is standing
+
+
 def test_what_is_popped_to_drop_it_is_a_doubt(tmp_path: Path) -> None:
     room = "pushq %r8; movl $1, (%rdi); popq %rax; ret"
     assert compare(STORES, room, tmp_path).standing is Standing.UNKNOWN

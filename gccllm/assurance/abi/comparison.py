@@ -23,6 +23,7 @@ def new_findings(base: Notes, candidate: Notes, base_subject: Subject) -> Iterat
         if key not in base.findings:
             yield finding
     yield from _junk(base, candidate)
+    yield from _arguments(base, candidate)
     yield from _stack(base, candidate)
     yield from _alignment(base, candidate)
     yield from _results(base, candidate)
@@ -88,6 +89,20 @@ def _junk(base: Notes, candidate: Notes) -> Iterator[Finding]:
                 sight.place,
                 f"{sight.amount} bits of {origin} are read, the baseline reads {known.amount}",
                 sight.certain,
+            )
+
+
+def _arguments(base: Notes, candidate: Notes) -> Iterator[Finding]:
+    """Who is called may read all of an argument. That it is one can only be guessed: the baseline
+    sets all of it there."""
+    for (callee, register), place in candidate.partly.items():
+        if callee and (callee, register) in base.wholly - base.partly.keys():
+            yield Finding(
+                Kind.UNINITIALISED_READ,
+                f"{register}:{callee}",
+                place,
+                f"only the lower bytes of {register} are set at a call of {callee}",
+                False,
             )
 
 

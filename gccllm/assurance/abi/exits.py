@@ -44,6 +44,12 @@ def check_call(op: Op, state: State, subject: Subject, notes: Notes) -> None:
     if state.depth:
         notes.find(Kind.X87_STATE, "call", place, f"{state.depth} values on the x87 stack")
     hand_on(state, notes)
+    for register in ARGUMENTS[:6]:
+        cell, key = state.registers[register], (callee or symbol, register)
+        if cell.above:
+            notes.partly.setdefault(key, place)
+        elif not cell.junk:
+            notes.wholly.add(key)
 
 
 def check_exit(op: Op, leaves: Exit, state: State, subject: Subject, notes: Notes) -> None:

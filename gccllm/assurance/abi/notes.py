@@ -37,7 +37,8 @@ class Notes:
     values on the x87 stack at returns; ``unwritten``: result registers that a return finds
     without a result; ``results``: registers in which a result is certainly returned; ``imports``:
     symbols of other objects that are called, with whether one of the calls is known to return;
-    ``leaves``: some path ends other than in a call that never returns.
+    ``leaves``: some path ends other than in a call that never returns; ``partly``: (callee,
+    argument register) where only the lower bytes of it are set; ``wholly``: where all of it is.
     """
 
     findings: dict[tuple[Kind, str], Finding] = field(default_factory=dict)
@@ -56,6 +57,8 @@ class Notes:
     results: set[str] = field(default_factory=set)
     imports: dict[str, bool] = field(default_factory=dict)
     leaves: bool = False
+    partly: dict[tuple[str, str], Place] = field(default_factory=dict)
+    wholly: set[tuple[str, str]] = field(default_factory=set)
     instructions: int = 0
 
     def find(

@@ -55,6 +55,8 @@ class Cell:
     value: Value = None
     junk: frozenset[str] = frozenset()
     must: bool = False
+    above: bool = False
+    """its lower bytes were written, and what is above them is junk, whatever the path"""
 
 
 SET = Cell()
@@ -156,12 +158,13 @@ def _join(mine: Cell, theirs: Cell, place: Place, name: str) -> Cell:
         # A place has one joined base a register, and none for each of its slots.
         numbers = isinstance(value, Residue) and isinstance(theirs.value, Residue)
         value = joined(value, theirs.value, place, name) if name or numbers else None
+    above = mine.above and theirs.above
     if mine.junk and theirs.junk:
-        return Cell(value, mine.junk | theirs.junk, mine.must and theirs.must)
+        return Cell(value, mine.junk | theirs.junk, mine.must and theirs.must, above)
     if mine.junk or theirs.junk:
         tainted = mine if mine.junk else theirs
         return Cell(value, tainted.junk)
-    return Cell(value) if value is not None else SET
+    return Cell(value, above=above) if value is not None or above else SET
 
 
 def entry_state() -> State:

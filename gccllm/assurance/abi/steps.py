@@ -66,6 +66,8 @@ class Step:
     """what the object says of the address that its symbolic operand means"""
     lanes: Lanes | None = None
     """the only lanes of a masked instruction's vectors that count"""
+    low: str = ""
+    """the general register of which it writes one or two bytes"""
     gather: str = ""
     """the mask of a gather: where it chooses every lane, nothing stays of the destination"""
 
@@ -138,6 +140,7 @@ def step_of(op: Op) -> Step:
         _defines(name, effect, kills),
         narrow,
         lanes=lanes_of(instruction, name),
+        low=_low(instruction, effect),
         gather=_gather(instruction, name),
     )
 
@@ -207,6 +210,11 @@ def _registers(instruction: Instruction, first: int) -> frozenset[str]:
     """Those that are operands, from the ``first`` one on."""
     places = range(first, instruction.op_count)
     return frozenset(register_operand(instruction, i)[0] for i in places)
+
+
+def _low(instruction: Instruction, effect: Effect) -> str:
+    name, size = register_operand(instruction, 0)
+    return name if size in (1, 2) and name in effect.writes else ""
 
 
 def _gather(instruction: Instruction, name: str) -> str:

@@ -46,6 +46,7 @@ SECOND = "second:"
 _LOST_IN_CALL = frozenset(
     r for r in REGISTERS if r not in ("rbx", "rbp", "rsp", "r12", "r13", "r14", "r15")
 )
+_ABOVE = Cell(above=True)
 _MASKS = frozenset(f"k{i}" for i in range(8))
 _NOWHERE: frozenset[tuple[int, int]] = frozenset()
 
@@ -65,12 +66,12 @@ def apply(step: Step, state: State) -> None:
             if register in _MASKS:
                 registers[register] = SET
             elif register in registers:
-                registers[register] = _written(step, registers[register])
+                registers[register] = _written(step, registers[register], register)
     else:
         result = followed(step, state)
         if step.destination:
             old = registers[step.destination]
-            registers[step.destination] = result or _written(step, old)
+            registers[step.destination] = result or _written(step, old, step.destination)
     for mask in step.writes & _MASKS:
         _forget_lanes(mask, state)
     memory = step.memory
@@ -99,12 +100,14 @@ def _narrow(step: Step, action: Action, state: State) -> None:
     state.registers[step.destination] = Cell(value) if isinstance(value, Residue) else SET
 
 
-def _written(step: Step, old: Cell) -> Cell:
+def _written(step: Step, old: Cell, register: str) -> Cell:
     """The cell of a register that gets a new value of no interest, or perhaps keeps its old one."""
     if step.mnemonic.startswith("cmov") and old.junk:
         return Cell(None, old.junk)
     if step.lanes is not None and old.junk and not step.op.instruction.zeroing_masking:
         return Cell(step.lanes, old.junk)
+    if register == step.low and (old.must or old.above):
+        return _ABOVE
     return SET
 
 
