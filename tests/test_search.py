@@ -99,6 +99,22 @@ def test_a_late_proposer_is_left_and_closed(tmp_path: Path) -> None:
     assert 0 < len(seen) < 100_000
 
 
+def test_one_that_does_not_answer_does_not_hold_up_the_next(tmp_path: Path) -> None:
+    seen: list[Seen] = []
+    late = threading.Event()
+
+    @dataclass
+    class Stuck(FakeProposer):
+        def propose(self, task: Task) -> Iterator[Candidate]:
+            late.wait(60)
+            yield from super().propose(task)
+
+    search = search_over(seen, seconds=3.0)
+    search.gather([Stuck(("never",), name="stuck"), FakeProposer(("a",))], [task(tmp_path)], 0)
+    assert [x.candidate.label for x in seen] == ["a"]
+    late.set()
+
+
 # Concluding: a judge whose candidates all are right, and a ladder that says what it is told to. A
 # candidate's text is its functions' names; the speed of a combination is the sum of its parts'.
 

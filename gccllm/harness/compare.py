@@ -9,9 +9,11 @@ it runs in the sandbox all the same.
 from __future__ import annotations
 
 import hashlib
+import math
 import os
 import re
 import tempfile
+import time
 from collections.abc import Sequence
 from contextlib import ExitStack
 from functools import cache
@@ -31,7 +33,9 @@ from gccllm.sandbox.build import usable_cache
 from gccllm.toolchain import Toolchain
 from gccllm.types import Isa
 
-__all__ = ["Harness", "widest_vectors"]
+__all__ = ["UNTRIED", "Harness", "widest_vectors"]
+
+UNTRIED = "there was no time for it"
 
 RUNTIME = Path(__file__).resolve().parent / "harness.c"
 WALL_SECONDS = 60.0
@@ -87,8 +91,10 @@ class Harness:
         states: int = 2000,
         seed: int = 0,
         overlap: bool = True,
+        until: float = math.inf,
     ) -> list[Comparison]:
-        """One result for each candidate, in their order.
+        """One result for each candidate, in their order. What is not tried by ``until``
+        (time.monotonic()) is refused, with the detail :data:`UNTRIED`.
 
         ``baseline_lines`` and the candidates are in canonical form (asm/region_text.py).
         ``states`` are tried, from ``seed`` on always the same ones; a candidate is out at its first
@@ -111,6 +117,8 @@ class Harness:
         results: dict[int, Comparison] = {}
         versions: list[tuple[int, NewLines]] = []
         for number, lines in enumerate(candidates, 1):
+            if time.monotonic() > until:
+                break
             try:
                 parsed = parse_lines(region, lines)
                 check_candidate(region, parsed, widest)
@@ -118,7 +126,7 @@ class Harness:
             except (Unrunnable, ValueError) as error:
                 results[number] = Comparison(ComparisonKind.REFUSED, detail=str(error))
         queue = [versions[i : i + MOST_AT_ONCE] for i in range(0, len(versions), MOST_AT_ONCE)]
-        while queue:
+        while queue and time.monotonic() <= until:
             chosen = queue.pop()
             target = self._folder / f"c{self._count}"
             self._count += 1
@@ -141,7 +149,8 @@ class Harness:
                 queue += [x for x in (left[:half], left[half:]) if x]
             elif left:
                 results[left[0][0]] = _ending(done)
-        return [results[number] for number in range(1, len(candidates) + 1)]
+        untried = Comparison(ComparisonKind.REFUSED, detail=UNTRIED)
+        return [results.get(number, untried) for number in range(1, len(candidates) + 1)]
 
     def _assemble(self, program: Program, target: Path) -> dict[int, Comparison]:
         """Empty when it worked, else why for each version that as rejects."""

@@ -7,6 +7,7 @@ states in the sandbox, and what is equal there becomes a candidate. The judge de
 
 from __future__ import annotations
 
+import math
 import re
 import time
 from collections.abc import Iterator, Sequence
@@ -22,7 +23,7 @@ from gccllm.families.constants import with_constants
 from gccllm.families.layouts import Layout, layouts
 from gccllm.families.registry import FAMILIES
 from gccllm.families.wiring import Instance, instances, variants
-from gccllm.harness.compare import Harness
+from gccllm.harness.compare import UNTRIED, Harness
 from gccllm.harness.comparison import Comparison
 from gccllm.proposers.base import Task
 from gccllm.toolchain import Toolchain
@@ -69,12 +70,15 @@ class Wirer:
         self._features = features
         self._families = families
 
-    def fitting(self, layout: Layout, region: Region) -> list[Wired]:
-        """Every wiring of every form that might do what ``region`` does, in the families' order."""
+    def fitting(self, layout: Layout, region: Region, until: float = math.inf) -> list[Wired]:
+        """Every wiring of every form that might do what ``region`` does, in the families' order,
+        as far as they are found by ``until`` (time.monotonic())."""
         baseline = render(layout.unit, region).splitlines()
         hints = Hints(tuple(baseline), tuple(layout.constants(region).values()))
         found: list[Wired] = []
         for family in self._families:
+            if time.monotonic() > until:
+                break
             own = (
                 Wired(family.name, region, instance)
                 for form in family.forms(hints)
@@ -93,9 +97,11 @@ class Wirer:
         *,
         states: int,
         seed: int,
+        until: float = math.inf,
     ) -> list[Comparison]:
         """What the harness says of each of ``chosen`` (canonical lines), with known constants set
-        in both versions. Raises SandboxError and ToolchainError as the harness does."""
+        in both versions, until ``until``. Raises SandboxError and ToolchainError as the harness
+        does."""
         constants = layout.constants(region)
         # What vzeroupper clears can't be seen by code without wide registers, and is not cleared
         # in the random states.
@@ -111,27 +117,30 @@ class Wirer:
         baseline = with_constants(render(layout.unit, region).splitlines(), constants)
         versions = [*candidates, _control(baseline)]
         results = self._harness.compare(
-            region, layout.unit, baseline, versions, states=states, seed=seed
+            region, layout.unit, baseline, versions, states=states, seed=seed, until=until
         )
         return results[:-1]
 
-    def equal(self, layout: Layout, region: Region) -> Iterator[Wired]:
-        """The instances that do what the region does, on all states tried.
+    def equal(self, layout: Layout, region: Region, until: float = math.inf) -> Iterator[Wired]:
+        """The instances that do what the region does, on all states tried, as far as they are known
+        by ``until`` (time.monotonic()).
 
         A form that falls back on gcc's code counts only where its own way is taken often enough
         for a mistake to show. Of several wirings of one form the first that holds is kept.
         Raises SandboxError and ToolchainError as the harness does.
         """
-        tried = self.fitting(layout, region)
+        tried = self.fitting(layout, region, until)
         if not tried:
             return
         doubtful = [n for n, x in enumerate(tried) if x.instance.spoilt]
         versions = [x.instance.lines for x in tried] + [tried[n].instance.spoilt for n in doubtful]
-        results = self.compare(layout, region, versions, states=self._states, seed=SEED)
+        results = self.compare(
+            layout, region, versions, states=self._states, seed=SEED, until=until
+        )
         vain = {
             n
             for n, x in zip(doubtful, results[len(tried) :], strict=True)
-            if x.equal or x.run > MOST_UNNOTICED
+            if x.equal or x.run > MOST_UNNOTICED or x.detail == UNTRIED
         }
         seen: set[str] = set()
         for number, wired in enumerate(tried):
@@ -188,7 +197,7 @@ class IdiomsProposer:
             started = time.monotonic()
             if started >= task.deadline:
                 return
-            for wired in islice(wirer.equal(layout, region), MOST_OFFERED):
+            for wired in islice(wirer.equal(layout, region, task.deadline), MOST_OFFERED):
                 form = wired.instance.form
                 text = replace(layout.unit, region, wired.instance.lines)
                 if text in offered:

@@ -57,4 +57,5 @@ def ahead(proposer: Proposer, task: Task) -> Iterator[Candidate]:
             yield item
     finally:
         stop.set()
-        thread.join(timeout=10.0)
+        # One that goes on beside the next one's work does less harm than waiting for it.
+        thread.join(timeout=1.0)

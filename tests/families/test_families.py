@@ -102,3 +102,14 @@ def test_a_form_that_nearly_always_falls_back_is_not_called_equal(
             tried += len(wirer.fitting(layout, region))
             assert list(wirer.equal(layout, region)) == []
     assert tried
+
+
+def test_what_is_not_tried_in_time_is_not_called_equal(
+    tools: Toolchain, harness: Harness, tmp_path: Path
+) -> None:
+    wirer = Wirer(harness, frozenset(), FAMILIES, slow=True)
+    source = "int f(unsigned long x) { int n = 0; while (x) { n += x & 1; x >>= 1; } return n; }"
+    unit = parse(compiled(tools, SlowForm("popcount", "f", source)))
+    found = [(x, r) for x in layouts(tools, unit, "f", tmp_path / "u.o") for r in x.regions]
+    assert any(list(wirer.equal(*one)) for one in found)
+    assert not any(list(wirer.equal(*one, until=0.0)) for one in found)

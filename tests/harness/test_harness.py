@@ -12,6 +12,7 @@ from gccllm.asm.region_text import render
 from gccllm.asm.regions import Region, regions
 from gccllm.asm.unit import Unit, parse
 from gccllm.harness import Comparison, ComparisonKind, Harness
+from gccllm.harness.compare import UNTRIED
 from gccllm.types import Isa
 from tests.asm.tools import CORPUS, assemble, compile_unit
 
@@ -76,6 +77,14 @@ def test_stack_slots(harness: Harness, tmp_path: Path) -> None:
         right + "; pushq %rdi; popq %rdi",
     )
     assert kinds(results) == ["equal", "differs", "differs", "differs", "equal"]
+
+
+def test_what_there_is_no_time_for_is_refused(harness: Harness, tmp_path: Path) -> None:
+    unit, region = region_of("movl %edi, %eax; imull %edi, %eax; addl %edi, %eax; addl $3, %eax", tmp_path)
+    base = render(unit, region).splitlines()
+    (result,) = harness.compare(region, unit, base, [base], until=0.0)
+    assert result.kind is ComparisonKind.REFUSED
+    assert result.detail == UNTRIED
 
 
 def test_globals_and_constants(harness: Harness, tmp_path: Path) -> None:

@@ -142,15 +142,11 @@ class _Climb:
                 return
         for _ in range(MOST_MORE):
             # What the other rungs did not need goes where blocks are still open.
-            open_before = self._open_blocks()
-            if not open_before or self._left() < LEAST_FOR_MORE:
+            if not self._open() or self._left() < LEAST_FOR_MORE:
                 break
             if not self._fuzzed(more=True):
                 return
             self._count_blocks()
-            if self._open_blocks() >= open_before:
-                # The next combination may have better use for the time.
-                break
         if self.ladder.wanted is not Assurance.PROVED:
             self.until = self.ladder.deadline
         self._each("proof", partial(self.rungs.proof, what))
@@ -181,10 +177,10 @@ class _Climb:
             notes["fuzz"] = _together(notes["fuzz"], found) if more else found
         return found.standing is not Standing.REFUTED
 
-    def _open_blocks(self) -> int:
-        """Blocks that further inputs may yet enter."""
-        open_ = (x for x in self.accounts.values() if x.entered and not x.unknown)
-        return sum(len(x.baseline.gaps) + len(x.candidate.gaps) for x in open_)
+    def _open(self) -> bool:
+        """Whether further inputs may help."""
+        accounts = self.accounts.values()
+        return any(x.entered and not x.complete and not x.unknown for x in accounts)
 
     def _count_blocks(self) -> None:
         counted: dict[Function, Account] = {}
