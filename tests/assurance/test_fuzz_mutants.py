@@ -140,7 +140,7 @@ def test_all_small_lengths_are_tried(seed: int, first: int) -> None:
     assert {b"%d 77\n" % x for x in range(first, first + 20)} <= {x.stdin for x in generated}
     counted = list(islice(mutants(given(b"2\n5 6\n"), (774411,), seed), 260))
     made = [x.stdin.split() for x in counted if x.kind == "length"]
-    whole = {int(x[0]) for x in made if int(x[0]) == len(x) - 1}
+    whole = {len(x) - 1 for x in made if x and x[0] == b"%d" % (len(x) - 1)}
     assert set(range(first, first + 20)) <= whole
     lines = {x.args for x in islice(mutants(given(b"", args=("-n", "300")), (), seed), 260)}
     assert {("-n", str(x)) for x in range(first, first + 20)} <= lines
@@ -148,7 +148,7 @@ def test_all_small_lengths_are_tried(seed: int, first: int) -> None:
 
 def test_limits_that_both_sides_know_are_tried() -> None:
     made = [x.stdin for x in islice(mutants(given(b"30 77\n"), (640, 9), 0), 100)]
-    assert {b"640 77\n", b"641 77\n", b"639 77\n"} <= set(made)
+    assert {b"640 77\n", b"30 640\n"} <= set(made)
 
 
 def test_words_get_runs_of_one_letter() -> None:

@@ -80,7 +80,9 @@ def test_stack_slots(harness: Harness, tmp_path: Path) -> None:
 
 
 def test_what_there_is_no_time_for_is_refused(harness: Harness, tmp_path: Path) -> None:
-    unit, region = region_of("movl %edi, %eax; imull %edi, %eax; addl %edi, %eax; addl $3, %eax", tmp_path)
+    unit, region = region_of(
+        "movl %edi, %eax; imull %edi, %eax; addl %edi, %eax; addl $3, %eax", tmp_path
+    )
     base = render(unit, region).splitlines()
     (result,) = harness.compare(region, unit, base, [base], until=0.0)
     assert result.kind is ComparisonKind.REFUSED

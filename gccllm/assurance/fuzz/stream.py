@@ -78,7 +78,8 @@ def mutants(
     # A short case is most likely one of a program that makes its data itself, of any size.
     short = sorted(from_cases, key=lambda x: len(x.stdin))[:MOST_SHORT]
     common = [x for x in mined if x > MOST_SIZES and x not in differing]
-    limits = source.with_constants(common, short)
+    # Runs at a limit are long, so that its neighbours have to be done without.
+    limits = source.with_constants(common, short, neighbours=())
     sizes = source.with_sizes(1 + MOST_SIZES * (seed % MOST_ROUNDS))
     turns = cycle((constants, sizes, constants, options, limits, None))
     stale = 0
@@ -117,7 +118,10 @@ class _Source:
         self._pool = ArgumentPool(from_cases, (*differing, *mined), spelled)
 
     def with_constants(
-        self, constants: Sequence[int], cases: Sequence[Seedling]
+        self,
+        constants: Sequence[int],
+        cases: Sequence[Seedling],
+        neighbours: Sequence[int] = (1, -1),
     ) -> Iterator[Mutant]:
         """Each constant, and its neighbours, in the place of each of the first numbers of the
         cases."""
@@ -128,7 +132,7 @@ class _Source:
             for place, value in enumerate(chosen)
         )
         for base, value in islice(pairs, MOST_TURNS):
-            yield from self._with_constant(base, (value, value + 1, value - 1))
+            yield from self._with_constant(base, (value, *(value + x for x in neighbours)))
 
     def with_sizes(self, first: int) -> Iterator[Mutant]:
         """Each of the first numbers to each length from ``first`` on, with what it counts."""
