@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["JumpTables"]
 
 _Place = tuple[int, int]
+_FALLING = (FlowControl.NEXT, FlowControl.CONDITIONAL_BRANCH)
 
 
 class JumpTables:
@@ -64,21 +65,26 @@ class JumpTables:
     def _order(self) -> list[_Place]:
         return sorted(self._ops)
 
+    @cached_property
+    def _entered(self) -> frozenset[_Place]:
+        """Where other ways than falling through lead."""
+        return frozenset((*self._branches, *self._everything))
+
     def _in_front_of(self, jump: Op) -> _Place | None:
-        """The table that is referred to last on the only way to a jump."""
-        following = jump.place
-        entered = {*self._branches, *self._everything}
-        for place in reversed(self._order[: bisect_left(self._order, jump.place)]):
-            op = self._ops[place]
-            straight = (place[0], place[1] + op.instruction.len) == following
-            if following in entered or not straight:
+        """The table whose address goes into a jump on the only way to it."""
+        following, feeding = jump.place, jump.reads
+        for number in range(bisect_left(self._order, jump.place) - 1, -1, -1):
+            op = self._ops[self._order[number]]
+            straight = (op.section, op.address + op.instruction.len) == following
+            if following in self._entered or not straight:
                 return None
-            if op.instruction.flow_control != FlowControl.NEXT:
-                if op.instruction.flow_control != FlowControl.CONDITIONAL_BRANCH:
-                    return None
-            elif self._reference(op) in self._tables:
-                return self._reference(op)
-            following = place
+            if op.instruction.flow_control not in _FALLING:
+                return None
+            if op.writes & feeding:
+                if self._reference(op) in self._tables:
+                    return self._reference(op)
+                feeding = (feeding - op.full_writes) | op.reads
+            following = op.place
         return None
 
     def _reference(self, op: Op) -> _Place | None:

@@ -63,3 +63,16 @@ def test_a_jump_that_others_reach_may_take_any_of_the_tables(tmp_path: Path) -> 
     first, second = sorted(code.jumps)
     assert set(code.jumps[first]) > set(code.jumps[second])
     assert len(code.jumps[first]) == 3
+
+
+def test_a_table_that_does_not_go_into_the_jump_is_not_its_own(tmp_path: Path) -> None:
+    """One that is loaded early, for a later jump."""
+    text = TWO_TABLES.replace(
+        "\tmovslq\t(%rdx,%rdi,4), %rax\n",
+        "\tmovslq\t(%rdx,%rdi,4), %rax\n\tleaq\t.L2(%rip), %r8\n",
+        1,
+    )
+    code = functions_of(assemble(text, tmp_path / "x.o")).functions["f"]
+    returns = [place for place, op in code.ops.items() if str(op.instruction) == "ret"]
+    first, _ = sorted(code.jumps)
+    assert code.jumps[first] == ((first[0], first[1] + 2), returns[0])
