@@ -87,9 +87,8 @@ class Conclusion:
         if not ranked or ranked[0].ratio < WORTH_MIXING:
             return None
         best = mixing.pruned(mixing.mixed(ranked[0]))
-        queue = [best, *(x for x in ranked if x is not best)]
         surer = self._surer(best, ranked)
-        queue = [surer, *(x for x in queue if x is not surer)] if surer is not None else queue
+        queue = _first([surer, best] if surer is not None else [best], ranked)
         waited: list[Trial] = []
         looked: list[Trial] = [*self._slow, *([above] if above else [])]
         slow = climbs = late = 0
@@ -110,7 +109,7 @@ class Conclusion:
             sooner = self._before_doubted(trial, queue) if trial not in waited else []
             if sooner:
                 waited.append(trial)
-                queue = [*sooner, trial, *(x for x in queue if x not in sooner)]
+                queue = _first([*sooner, trial], queue)
                 continue
             looked.append(trial)
             found = self._confirmed(trial)
@@ -276,6 +275,11 @@ class Conclusion:
             return trial
         parts = _less(trial, refused)
         return self.search.combined(parts) if parts else None
+
+
+def _first(some: list[Trial], queue: list[Trial]) -> list[Trial]:
+    """``some``, and then the rest of the queue."""
+    return [*some, *(x for x in queue if x not in some)]
 
 
 def _less(trial: Trial, leave_out: Callable[[Donor, str], bool]) -> Parts:

@@ -86,14 +86,8 @@ class Mixing:
             for name, gain in self.search.attribution.of(donor).items()
             if gain.amount < LEAST_GAIN and name in names
         }
-        for gain, donor in sorted(idle.values(), key=lambda x: x[0].amount):
-            less = _without(trial.parts, donor, gain.names)
-            if not less or time.monotonic() > self.search.confirm_from:
-                break
-            without = self.search.combined(less)
-            if without is not None and without.ratio >= trial.ratio * AS_FAST:
-                trial = without
-        return trial
+        least = sorted(idle.values(), key=lambda x: x[0].amount)
+        return self._less(trial, [(donor, gain.names) for gain, donor in least], AS_FAST)
 
     def _less_of_little(self, trial: Trial) -> Trial:
         """Less what little of the time goes to, where that makes no difference at a glance."""
@@ -105,12 +99,19 @@ class Mixing:
                 share = sum(shares.get((unit, x), 0.0) for x in group.accounts)
                 if share < LITTLE:
                     little.append((share, donor, group.names))
-        for _, donor, names in sorted(little, key=lambda x: x[0])[:MOST_LEFT_OUT]:
+        least = sorted(little, key=lambda x: x[0])[:MOST_LEFT_OUT]
+        return self._less(trial, [(donor, names) for _, donor, names in least], ALIKE)
+
+    def _less(
+        self, trial: Trial, given: Sequence[tuple[Donor, tuple[str, ...]]], as_fast: float
+    ) -> Trial:
+        """Less what donors gave, one after the other, where it stays ``as_fast`` without."""
+        for donor, names in given:
             less = _without(trial.parts, donor, names)
             if not less or time.monotonic() > self.search.confirm_from:
                 break
             without = self.search.combined(less)
-            if without is not None and without.ratio >= trial.ratio * ALIKE:
+            if without is not None and without.ratio >= trial.ratio * as_fast:
                 trial = without
         return trial
 

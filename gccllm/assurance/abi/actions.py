@@ -63,6 +63,8 @@ class Action(Enum):
 
 
 def action_of(op: Op, name: str, effect: Effect) -> tuple[Action, str, str, int]:
+    """(what is done, destination, source, number) with operands of 64 bits and more; see
+    :class:`gccllm.assurance.abi.steps.Step`."""
     instruction = op.instruction
     destination, width = register_operand(instruction, 0)
     source, other = register_operand(instruction, 1)
@@ -140,10 +142,8 @@ def calculation(
         found = Action.COPY if source else loaded
     elif name == "lea":
         found, source = Action.LEA, ""
-    elif name in ("inc", "dec"):
-        found, number = Action.ADD, 1 if name == "inc" else -1
-    elif name in ("add", "sub") and number is not None:
-        found, number = Action.ADD, number if name == "add" else -number
+    elif (step := _added(name, number)) is not None:
+        found, number = Action.ADD, step
     elif name in ("add", "sub") and source:
         found = Action.ADD_REGISTER
     elif name == "and" and number is not None:
@@ -159,12 +159,16 @@ def _in_memory(
     number = immediate(instruction)
     if memory.size not in (4, 8):
         return None
-    if name in ("inc", "dec"):
-        return Action.RAISE, "", "", 1 if name == "inc" else -1
-    if number is None:
-        return None
-    if name == "mov":
+    if name == "mov" and number is not None:
         return Action.KEEP, "", "", number
-    if name in ("add", "sub"):
-        return Action.RAISE, "", "", number if name == "add" else -number
+    step = _added(name, number)
+    return (Action.RAISE, "", "", step) if step is not None else None
+
+
+def _added(name: str, number: int | None) -> int | None:
+    """What an instruction with the immediate ``number`` adds; None where it adds no number."""
+    if name in ("inc", "dec"):
+        return 1 if name == "inc" else -1
+    if name in ("add", "sub") and number is not None:
+        return number if name == "add" else -number
     return None

@@ -179,11 +179,7 @@ def _ignored(instruction: Instruction, name: str) -> tuple[str, ...]:
     if lanes_of(instruction, name) is not None:
         # The mask says which lanes stay as they were; a source is read all the same.
         kept = register_operand(instruction, 0)[0]
-        return (
-            ()
-            if kept in {register_operand(instruction, i)[0] for i in range(1, count)}
-            else (kept,)
-        )
+        return () if kept in _registers(instruction, 1) else (kept,)
     if name.startswith("cmov"):
         # Which of the two it takes hangs on the flags.
         return (register_name(instruction.op0_register) or "",)
@@ -194,9 +190,7 @@ def _ignored(instruction: Instruction, name: str) -> tuple[str, ...]:
             return (first,)
     if plain in _KEEPS_A_PART:
         kept = register_operand(instruction, 0 if name == plain else 1)[0]
-        others = {
-            register_operand(instruction, i)[0] for i in range(1 if name == plain else 2, count)
-        }
+        others = _registers(instruction, 1 if name == plain else 2)
         return () if kept in others else (kept,)
     scalar = plain.startswith(_PASSES_FIRST_ON) and count >= 3
     if scalar and name != plain and instruction.op1_kind == OpKind.REGISTER:
@@ -263,9 +257,7 @@ def _alignment(instruction: Instruction, name: str, effect: Effect) -> int:
         return 1
     if instruction.encoding != EncodingKind.LEGACY:
         return size if name in _ALIGNED_VEX else 1
-    vectors = any(
-        register_operand(instruction, i)[0].startswith("xmm") for i in range(instruction.op_count)
-    )
+    vectors = any(x.startswith("xmm") for x in _registers(instruction, 0))
     return size if vectors and name not in _UNALIGNED_LEGACY else 1
 
 
