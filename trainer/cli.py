@@ -135,6 +135,9 @@ def sft(
     recast: Annotated[
         float, typer.Option(min=0.0, max=1.0, help="share of pairs varied: registers")
     ] = 0.0,
+    even: Annotated[
+        float, typer.Option(min=0.0, max=1.0, help="rare families' pairs more often; 1 is evenly")
+    ] = 0.0,
     precision: Annotated[Precision, typer.Option(help="of the computations")] = Precision.BF16,
     every: Annotated[
         int, typer.Option(min=1, metavar="STEPS", help="between validations and checkpoints")
@@ -176,6 +179,7 @@ def sft(
             length=length,
             prompt_weight=prompt_weight,
             recast=recast,
+            even=even,
             precision=precision.value,
             seed=seed,
             every=every,
@@ -215,6 +219,26 @@ def export(
         if texts:
             found = agreement(model, out, texts)
             typer.echo(json.dumps({**asdict(found), "rate": found.rate}))
+
+
+@app.command("import")
+def import_exported(
+    model: Annotated[Path, typer.Option(metavar="DIR", help="CTranslate2 folder, from export")],
+    out: Annotated[Path, typer.Option(metavar="DIR", help="where the model folder goes")],
+    size: Annotated[str, typer.Option(metavar="SIZE", help="nano, mini or a JSON file")] = "mini",
+) -> None:
+    """Turn exported weights, such as those that ship, back into a model to train on or to serve.
+
+    \b
+    Example:
+      gccllm-train import --model gccllm/models/mini --out start
+      gccllm-train sft --init start --data pairs --tokenizer start --out run --hours 1
+    """
+    with _needs_extra():
+        from trainer.importing import import_model
+
+        import_model(model, out, size)
+        typer.echo(f"{out}")
 
 
 @contextmanager

@@ -8,8 +8,10 @@ start from 0 with each pair, so a packed row gives what its pairs give on their 
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from statistics import median
 from typing import Any
 
 from trainer.pairs import ANSWER, END, KEEP, Pair
@@ -23,9 +25,11 @@ __all__ = [
     "collate",
     "digest",
     "encode_pairs",
+    "evened",
 ]
 
 _AT_ONCE = 1024
+_MOST_COPIES = 4
 
 
 @dataclass(frozen=True)
@@ -129,6 +133,27 @@ def encode_pairs(tokenizer: Any, pairs: Iterable[Pair], longest: int) -> tuple[l
                 continue
             found.append(Encoded(np.array(first + second, kind), len(first), pair))
     return found, dropped
+
+
+def evened(data: Sequence[Encoded], power: float) -> list[Encoded]:
+    """``data`` with the pairs of rare families several times: (median / its size) ** ``power``.
+
+    The median is over families; none comes more than four times, or less than once. What is left
+    over of a whole number goes to the first pairs of the family.
+    """
+    sizes = Counter(x.pair.family for x in data if x.pair.family)
+    if not power or not sizes:
+        return list(data)
+    middle = median(sizes.values())
+    seen: Counter[str] = Counter()
+    found: list[Encoded] = []
+    for one in data:
+        family = one.pair.family
+        times = min(max((middle / sizes.get(family, middle)) ** power, 1.0), _MOST_COPIES)
+        more = seen[family] < (times - int(times)) * sizes[family]
+        seen[family] += 1
+        found += [one] * (int(times) + more)
+    return found
 
 
 def digest(data: Sequence[Encoded]) -> str:

@@ -31,7 +31,7 @@ from trainer.folders import replace_file
 from trainer.metrics import Metrics
 from trainer.model import create, load_model, parameters, save_model, size_of
 from trainer.optimiser import Optimiser
-from trainer.packing import Batch, Encoded, Position, batches, collate, digest, encode_pairs
+from trainer.packing import Batch, Encoded, Position, batches, collate, digest, encode_pairs, evened
 from trainer.pairs import SPLITS, read_pairs
 from trainer.plots import learning_curve
 from trainer.recasting import recasting
@@ -83,6 +83,7 @@ class Settings:
     ``warmup`` is a share of the budget, ``sample`` how many pairs of each split validation uses.
     ``every`` is the number of steps between validations, each followed by a checkpoint.
     ``recast``: the share of pairs that are varied, anew each epoch (:mod:`trainer.recasting`).
+    ``even``: how far pairs of rare families come more often (:func:`trainer.packing.evened`).
     ``precision`` is "bf16" (autocast, fp32 weights) or "fp32". ``init`` is a model folder to start
     from instead of random weights.
     """
@@ -101,6 +102,7 @@ class Settings:
     clip: float = 1.0
     prompt_weight: float = 0.0
     recast: float = 0.0
+    even: float = 0.0
     precision: str = "bf16"
     seed: int = 0
     every: int = 100
@@ -140,6 +142,7 @@ def train(
         raise UsageError(f"no pairs of the split train in {settings.data} fit in {length} tokens")
     held = _held_samples(settings, tokenizer, length)
     say(f"{len(data)} pairs, {sum(map(len, data))} tokens; {dropped} too long, left out")
+    data = evened(data, settings.even)
 
     model = load_model(settings.init) if settings.init else create(size, tokenizer, settings.seed)
     if model.config.vocab_size != len(tokenizer):

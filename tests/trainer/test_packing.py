@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from trainer.attention import use_packed
-from trainer.packing import Position, batches, collate, digest, encode_pairs
+from trainer.packing import Position, batches, collate, digest, encode_pairs, evened
 from trainer.pairs import read_pairs
 
 ROWS, LENGTH = 4, 256
@@ -115,3 +117,21 @@ def test_what_counts(tokenizer: Any, data: Path, prompt_weight: float) -> None:
     assert batch.targets[batch.weights == 1].tolist() == pair.tokens[pair.prompt :].tolist()
     expected = answer + prompt_weight * (pair.prompt - 1)
     assert float(batch.weights.sum()) == pytest.approx(expected)
+
+
+def test_rare_families_come_more_often(tokenizer: Any, data: Path) -> None:
+    encoded, _ = encode_pairs(tokenizer, read_pairs(data), 10_000)
+    sizes = {"one": 1, "few": 20, "median": 50, "also": 50, "many": 90}
+    named = [f for f, n in sizes.items() for _ in range(n)]
+    families = [*named, *[""] * (len(encoded) - len(named))]
+    mixed = [
+        replace(x, pair=replace(x.pair, family=f)) for x, f in zip(encoded, families, strict=True)
+    ]
+    assert evened(mixed, 0) == mixed
+    even = evened(mixed, 1)
+    counts = Counter(x.pair.family for x in even)
+    assert counts == {"one": 4, "few": 50, "median": 50, "also": 50, "many": 90, "": counts[""]}
+    assert counts[""] == families.count("")
+    assert {id(x) for x in even} == {id(x) for x in mixed}
+    half = Counter(x.pair.family for x in evened(mixed, 0.5))
+    assert half["few"] == 32
