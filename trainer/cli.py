@@ -192,6 +192,26 @@ def sft(
         typer.echo(f"{spent.steps} steps, {spent.tokens} tokens: {out / 'model'}")
 
 
+@app.command("average")
+def average_models(
+    models: Annotated[list[Path], typer.Argument(metavar="DIR...", help="two or more")],
+    out: Annotated[Path, typer.Option(metavar="DIR", help="where the model folder goes")],
+) -> None:
+    """Average the weights of models that were trained from the same one.
+
+    \b
+    Example:
+      gccllm-train average run/model other/model --out averaged
+    """
+    if len(models) < 2:
+        raise UsageError("give two models or more")
+    with _needs_extra():
+        from trainer.model import average
+
+        average(models, out)
+        typer.echo(f"{out}")
+
+
 @app.command()
 def export(
     model: Annotated[Path, typer.Option(metavar="DIR", help="model folder, from sft or ppo")],

@@ -10,6 +10,7 @@ the learning rate and the batch that suit it.
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,16 @@ from trainer import tokenizer as tokenizers
 from trainer.folders import replace_folder
 from trainer.pairs import END, PAD
 
-__all__ = ["SIZES", "Size", "create", "load_model", "parameters", "save_model", "size_of"]
+__all__ = [
+    "SIZES",
+    "Size",
+    "average",
+    "create",
+    "load_model",
+    "parameters",
+    "save_model",
+    "size_of",
+]
 
 CONFIGS = Path(__file__).parent / "configs"
 SIZES = tuple(sorted(x.stem for x in CONFIGS.glob("*.json")))
@@ -114,6 +124,21 @@ def load_model(folder: Path) -> Any:
     except (OSError, ValueError) as error:
         raise UsageError(f"the model in {folder} can't be loaded: {error}") from error
     return loaded.eval()
+
+
+def average(folders: Sequence[Path], out: Path) -> None:
+    """Write the mean of the weights of models that grew from one (Wortsman et al. 2022, "Model
+    soups"). Raises UsageError where their shapes differ, or ``out`` can't be written.
+    """
+    first, *others = [load_model(x) for x in folders]
+    mean = first.state_dict()
+    for folder, other in zip(folders[1:], others, strict=True):
+        found = other.state_dict()
+        if {k: v.shape for k, v in found.items()} != {k: v.shape for k, v in mean.items()}:
+            raise UsageError(f"{folder} has another shape than {folders[0]}")
+        mean = {k: v + found[k] for k, v in mean.items()}
+    first.load_state_dict({k: v / len(folders) for k, v in mean.items()})
+    save_model(first, tokenizers.load(folders[0]), out)
 
 
 def _quiet() -> None:

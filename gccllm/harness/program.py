@@ -22,6 +22,8 @@ from gccllm.harness.tables import GENERAL, buffers_of, frame_phase, masks_of, or
 __all__ = ["Options", "Program", "Unrunnable", "build_program", "check_candidate"]
 
 BASELINE_ITERATIONS = 4096
+FAR_ITERATIONS = 1 << 18
+"""the same in the few states that go far"""
 CANDIDATE_ITERATIONS = 1 << 19
 EXCLUDED = 1002
 _VECTOR = re.compile(r"%([xyz])mm(\d+)")
@@ -258,6 +260,7 @@ class _Builder:
             int(bool(region.guard)),
             BASELINE_ITERATIONS,
             CANDIDATE_ITERATIONS,
+            FAR_ITERATIONS,
             sum(1 << n for n in self.vectors),
             sum(1 << n for n in self.masks),
         )

@@ -113,3 +113,28 @@ def test_what_is_not_tried_in_time_is_not_called_equal(
     found = [(x, r) for x in layouts(tools, unit, "f", tmp_path / "u.o") for r in x.regions]
     assert any(list(wirer.equal(*one)) for one in found)
     assert not any(list(wirer.equal(*one, until=0.0)) for one in found)
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "long f(int n) { long s = 0; for (int i = 0; i < n; i++) s += 2L * i + 1; return s; }",
+        "long f(int n)\n{ long s = 0;"
+        " for (int i = 1; i <= n; i++) s += (long)i * (i + 1L) / 2; return s; }",
+    ],
+)
+def test_sums_that_take_many_rounds_to_pass_32_bits_are_told_apart(
+    source: str, tools: Toolchain, harness: Harness, tmp_path: Path
+) -> None:
+    """From 65,536 rounds on the forms differ; loops were run for 4,096 rounds at most."""
+    family = next(x for x in FAMILIES if x.name == "rangesum")
+    wirer = Wirer(harness, tools.isa("native", ()).features, (family,), states=8000)
+    unit = parse(compiled(tools, SlowForm("rangesum", "f", source)))
+    found = {
+        wired.instance.form.label[-1]
+        for layout in layouts(tools, unit, "f", tmp_path / "unit.o")
+        for region in layout.regions
+        if max(region.exits[0].live.values(), default=0) == 64
+        for wired in wirer.equal(layout, region)
+    }
+    assert found == {"q"}

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from gccllm.errors import UsageError
-from trainer.model import SIZES, create, load_model, parameters, save_model, size_of
+from trainer.model import SIZES, average, create, load_model, parameters, save_model, size_of
 
 
 def test_the_sizes() -> None:
@@ -88,3 +88,22 @@ def test_weights_depend_on_the_seed_alone(tokenizer_folder: Path) -> None:
     one, same, other = (create(size_of("nano"), tokenizer, x).lm_head.weight for x in (1, 1, 2))
     assert torch.equal(one, same)
     assert not torch.equal(one, other)
+
+
+def test_an_average_lies_between(tokenizer_folder: Path, tmp_path: Path) -> None:
+    import torch
+
+    from trainer.tokenizer import load
+
+    tokenizer = load(tokenizer_folder)
+    made = [create(size_of("nano"), tokenizer, seed) for seed in (1, 2, 3)]
+    folders = [tmp_path / str(x) for x in range(3)]
+    for model, folder in zip(made, folders, strict=True):
+        save_model(model, tokenizer, folder)
+    average(folders, tmp_path / "mean")
+    found = load_model(tmp_path / "mean").state_dict()
+    for name, weight in found.items():
+        assert torch.allclose(weight, sum(x.state_dict()[name] for x in made) / 3, atol=1e-7)
+    save_model(create(size_of("mini"), tokenizer), tokenizer, tmp_path / "larger")
+    with pytest.raises(UsageError, match="another shape"):
+        average([folders[0], tmp_path / "larger"], tmp_path / "none")
