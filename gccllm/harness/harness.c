@@ -124,8 +124,8 @@ static uint64_t few(void)
     switch (below(8)) {
     case 0: return below(3);
     case 1: case 2: case 3: return below(9);
-    case 4: case 5: return below(20);
-    case 6: return below(40);
+    case 4: return below(20);
+    case 5: return below(40);
     default: return 8 * below(9) + below(3);
     }
 }
@@ -161,6 +161,19 @@ static uint64_t elements(const uint64_t *some, int64_t unit)
     return v;
 }
 
+/* What a buffer is full of: nothing, a number of the code, a value that is looked for, or any. */
+static uint64_t common(void)
+{
+    uint64_t v = integer();
+    if (chance(6))
+        v = 0;
+    else if (gl_config.immediates && chance(7))
+        v = (uint64_t)gl_immediates[below((uint64_t)gl_config.immediates)];
+    if (gl_config.origins && chance(6))
+        v = value[below((uint64_t)gl_config.origins)];
+    return v;
+}
+
 /* Contents of a buffer: elements of 1, 2, 4 or 8 bytes from a few values, or anything. */
 static void fill(int64_t number)
 {
@@ -171,19 +184,18 @@ static void fill(int64_t number)
     for (int64_t i = 0; i < gl_config.origins; i++)
         if (gl_origins[i].role == POINTER && gl_origins[i].buffer == number)
             unit = gl_origins[i].unit < 8 ? gl_origins[i].unit : 8;
-    unsigned style = (unsigned)below(8);
-    uint64_t sentinel = chance(8) ? 0 : integer();
-    if (gl_config.origins && chance(8))
-        sentinel = value[below((uint64_t)gl_config.origins)];
+    unsigned style = (unsigned)below(10);
+    uint64_t sentinel = common();
     for (int i = 0; i < 16; i++)
         some[i] = style == 0 ? below(4)
                   : style == 1 ? (i < 15 ? 0 : next())
                   : style == 2 ? (i < 12 ? sentinel : next())
                   : style == 3 ? (i < 15 ? sentinel : integer())
                   : style == 4 ? (uint8_t)text[i]
-                               : integer();
+                  : style < 8  ? integer()
+                               : sentinel; /* long runs: what skips over many shows there */
     for (int i = 0; i < 64; i++)
-        pool[i] = style < 6 ? elements(some, unit) : next();
+        pool[i] = style < 6 || (style > 7 && i) ? elements(some, unit) : next();
     for (int64_t i = 0; i < words; i += 8) {
         uint64_t r = next();
         for (int j = 0; j < 8; j++, r >>= 6)

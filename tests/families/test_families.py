@@ -138,3 +138,25 @@ def test_sums_that_take_many_rounds_to_pass_32_bits_are_told_apart(
         for wired in wirer.equal(layout, region)
     }
     assert found == {"q"}
+
+
+def test_what_is_wrong_for_long_runs_only_is_not_called_equal(
+    tools: Toolchain, harness: Harness, tmp_path: Path
+) -> None:
+    """Of hundreds of wirings some that skip equal elements got by thousands of random states."""
+    source = (
+        "int f(const unsigned *a, int n)\n"
+        "{ int r = 0; for (int i = 0; i < n; i++) if (a[i] == 15) { r = 1; break; } return r; }"
+    )
+    family = next(x for x in FAMILIES if x.name == "find")
+    features = tools.isa("target", ("-march=x86-64-v3",)).features
+    wirer = Wirer(harness, features, (family,), states=8000, slow=True)
+    unit = parse(compiled(tools, SlowForm("find", "f", source)))
+    found = {
+        wired.instance.form.label
+        for layout in layouts(tools, unit, "f", tmp_path / "unit.o")
+        for region in layout.regions
+        for wired in wirer.equal(layout, region)
+    }
+    assert "skip until eq 15, 32 bits, 256 at a time, end" in found
+    assert not any("until ne 15, 32 bits" in x or "ahead" in x for x in found), found
