@@ -60,7 +60,7 @@ bench-examples: $(STAMP)
 bench-projects: $(STAMP)
 	$(BIN)/python -m bench.projects --write docs/results-projects.md $(PROJECTS)
 
-# The weights that ship, from nothing, on the CPU: supervised training, PPO, and more supervised training, twice and
+# The weights that ship, from nothing, on the CPU: supervised training, PPO, and more supervised training,
 # averaged. Each step goes on where it was stopped, so it may be interrupted; 5 hours in all, on one core.
 # `make model MINI=DIR` leaves the package as it is. See docs/MODEL.md.
 MODEL := runs/mini
@@ -73,6 +73,7 @@ HELD := 240
 PPO_STEPS := 83
 MORE_HOURS := 0.8
 GENTLE_HOURS := 0.43
+LAST_HOURS := 0.3
 CHECK := 500
 TRAIN := $(BIN)/gccllm-train
 SFT := $(TRAIN) sft --data $(PAIRS) --tokenizer $(MODEL)/tokenizer --prompt-weight 0.02 --recast 0.6 --threads 1
@@ -91,7 +92,10 @@ model: setup-train
 	test -d $(MODEL)/gentle/model || $(SFT) --init $(MODEL)/ppo/model --even 1 --out $(MODEL)/gentle \
 	    --hours $(GENTLE_HOURS) --lr 0.0005
 	test -d $(MODEL)/averaged || $(TRAIN) average $(MODEL)/more/model $(MODEL)/gentle/model --out $(MODEL)/averaged
-	$(TRAIN) export --model $(MODEL)/averaged --out $(MINI) --check $(PAIRS) --prompts $(CHECK)
+	test -d $(MODEL)/last/model || $(SFT) --init $(MODEL)/averaged --even 1 --out $(MODEL)/last \
+	    --hours $(LAST_HOURS) --lr 0.0006 --seed 3
+	test -d $(MODEL)/shipped || $(TRAIN) average $(MODEL)/averaged $(MODEL)/last/model --out $(MODEL)/shipped
+	$(TRAIN) export --model $(MODEL)/shipped --out $(MINI) --check $(PAIRS) --prompts $(CHECK)
 
 clean:
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .coverage
