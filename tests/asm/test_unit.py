@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from gccllm.asm.lines import Line
@@ -122,8 +124,11 @@ def test_a_function_without_size_is_not_replaceable() -> None:
     assert "no-size" in parse(text).functions["trace"].obstacles
 
 
-def test_32_bit_code_is_refused() -> None:
-    functions = parse(compile_unit(CORPUS / "recursion.c", "-O3", "-m32")).functions
+def test_32_bit_code_is_refused(tmp_path: Path) -> None:
+    """Of a source without headers, for those of 32 bits are a package of their own."""
+    source = tmp_path / "a.c"
+    source.write_text("int f(int n) { return n < 2 ? n : f(n - 1) + f(n - 2); }\n")
+    functions = parse(compile_unit(source, "-O3", "-m32")).functions
     assert functions
     assert all("not-att-64" in f.obstacles for f in functions.values())
 
