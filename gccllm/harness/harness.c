@@ -294,7 +294,9 @@ static void generate(uint64_t index, bool again)
         if (o->role == POINTER)
             value[i] = place(o, n, ends[o->buffer]);
         else if (o->role == SMALL && chance(13))
-            value[i] = chance(2) && !far(index) ? few() : n * (uint64_t)(chance(14) ? 1 : step < 0 ? -step : step);
+            value[i] = chance(2) && !far(index)
+                           ? few()
+                           : n * (uint64_t)(chance(14) ? 1 : step < 0 ? -step : step);
         else
             value[i] = integer();
     }
