@@ -28,6 +28,8 @@ __all__ = ["Family", "Form", "Hints", "SlowForm", "placeholders", "sized"]
 _PLACEHOLDER = re.compile(r"\{(\w+):([qlwbxyzk])\}")
 _EXIT = re.compile(r"\{X\.(\w+)\}")
 _IMMEDIATE = re.compile(r"\$(-?(?:0[xX][0-9a-fA-F]+|\d+))")
+_EXTENDED = re.compile(r"mov[sz]([bwl])[wlq]$")
+_SIZES = {"b": 1, "w": 2, "l": 4, "q": 8}
 _MEMORY = re.compile(r"\((?:%\w+)?(?:,%\w+(?:,([1248]))?)?\)")
 _WIDTHS = {"b": 1, "w": 2, "l": 4, "q": 8}
 
@@ -171,6 +173,18 @@ class Hints:
             _MEMORY.search(x) and "%rsp" not in x and not x.startswith("lea")
             for x in self.instructions
         )
+
+    @cached_property
+    def load_sizes(self) -> frozenset[int]:
+        """Bytes that instructions with a memory operand touch, of general registers' sizes: code
+        that reads no single bytes walks no array of bytes."""
+        found: set[int] = set()
+        for line in self.instructions:
+            word = line.split()[0]
+            if _MEMORY.search(line) and not word.startswith("lea"):
+                extended = _EXTENDED.match(word)
+                found.add(_SIZES.get(extended.group(1) if extended else word[-1], 0))
+        return frozenset(found - {0})
 
     @cached_property
     def multipliers(self) -> tuple[int, ...]:

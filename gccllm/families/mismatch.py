@@ -88,7 +88,7 @@ def forms(hints: Hints) -> Iterator[Form]:
     if not hints.loops or not hints.loads:
         return
     for size, width in _WIDTHS.items():
-        if hints.has(f"cmp{width}"):
+        if size in hints.load_sizes and hints.has(f"cmp{width}"):
             # SSE2 compares no 64-bit numbers.
             for level in LEVELS if size < 8 else LEVELS[:2]:
                 for state in loop_states(size, hints, arrays=2):

@@ -213,7 +213,7 @@ def search_forms(hints: Hints, relations: str, suffixes: Mapping[int, str]) -> I
     if not hints.loops or not hints.loads:
         return
     for size, suffix in suffixes.items():
-        if hints.has(f"cmp{suffix}", f"test{suffix}"):
+        if size in hints.load_sizes and hints.has(f"cmp{suffix}", f"test{suffix}"):
             for key in keys(hints):
                 for scan in comparisons(relations, size, key):
                     for state in loop_states(size, hints):

@@ -95,7 +95,7 @@ def forms(hints: Hints) -> Iterator[Form]:
     if not hints.loops or not hints.loads:
         return
     for size, width in _WIDTHS.items():
-        if not hints.has(f"cmp{width}"):
+        if size not in hints.load_sizes or not hints.has(f"cmp{width}"):
             continue
         for condition in _CONDITIONS:
             for carried in ("", *(("z", "s") if size == 2 else ("it",))):

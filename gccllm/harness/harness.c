@@ -126,7 +126,8 @@ static uint64_t few(void)
     case 1: case 2: case 3: return below(9);
     case 4: return below(20);
     case 5: return below(40);
-    default: return 8 * below(9) + below(3);
+    case 6: return 8 * below(9) + below(3);
+    default: return 16 * below(17) + below(3); /* several blocks of 64 bytes */
     }
 }
 
@@ -143,7 +144,10 @@ static uint64_t place(const struct origin *o, uint64_t n, bool at_end)
     if (count > limit)
         count = limit;
     int64_t reach = count > 0 ? (count - 1) * o->stride : 0;
-    int64_t low = o->low + (reach < 0 ? reach : 0), high = o->high + (reach > 0 ? reach : 0);
+    /* The loop may have moved on before it reads there: then what is missing shows in a fault. */
+    bool tight = chance(4);
+    int64_t low = (tight ? 0 : o->low) + (reach < 0 ? reach : 0);
+    int64_t high = (tight ? 0 : o->high) + (reach > 0 ? reach : 0);
     int64_t slack = chance(8) ? 0 : o->unit * (int64_t)below(chance(8) ? 4 : 64);
     if (at_end)
         return (uint64_t)(b->base + b->size - high - slack + shift[o->buffer]);
@@ -174,7 +178,17 @@ static uint64_t common(void)
     return v;
 }
 
-/* Contents of a buffer: elements of 1, 2, 4 or 8 bytes from a few values, or anything. */
+/* Elements that rise or fall, with few leaps. */
+static void slope(uint8_t *to, int64_t size, int64_t unit)
+{
+    uint64_t v = integer(), least = below(2), sign = chance(8) ? 1 : ~0ULL;
+    for (int64_t i = 0; i + unit <= size; i += unit) {
+        v = below(64) ? v + sign * (least + below(2)) : integer();
+        memcpy(to + i, &v, (size_t)unit);
+    }
+}
+
+/* Contents of a buffer: elements of 1, 2, 4 or 8 bytes from a few values, in order, or anything. */
 static void fill(int64_t number)
 {
     static const char text[] = "aabcxyAZ 09.-\n_\xff";
@@ -184,7 +198,7 @@ static void fill(int64_t number)
     for (int64_t i = 0; i < gl_config.origins; i++)
         if (gl_origins[i].role == POINTER && gl_origins[i].buffer == number)
             unit = gl_origins[i].unit < 8 ? gl_origins[i].unit : 8;
-    unsigned style = (unsigned)below(10);
+    unsigned style = (unsigned)below(11);
     uint64_t sentinel = common();
     for (int i = 0; i < 16; i++)
         some[i] = style == 0 ? below(4)
@@ -201,17 +215,23 @@ static void fill(int64_t number)
         for (int j = 0; j < 8; j++, r >>= 6)
             to[i + j] = pool[r & 63];
     }
+    if (style == 10)
+        slope(initial[number], b->size, unit);
     if (gl_config.chases && chance(12))
         for (int64_t i = 0; i < words; i += 1 + (int64_t)below(2))
             to[i] = chance(2) ? 0 : (uint64_t)b->base + 8 * below((uint64_t)words - 8);
 }
 
-/* A value that ends a search, where the pointer's n-th step leads. */
+/* A value that ends a search, where the pointer's n-th step leads or before. */
 static void end_search(const struct origin *o, uint64_t at, uint64_t n)
 {
     const struct buffer *b = &gl_buffers[o->buffer];
     int64_t unit = o->unit < 8 ? o->unit : 8;
-    uint64_t v = chance(10) ? 0 : value[below((uint64_t)gl_config.origins)];
+    uint64_t v = chance(8) ? 0 : value[below((uint64_t)gl_config.origins)];
+    if (gl_config.immediates && chance(5))
+        v = (uint64_t)gl_immediates[below((uint64_t)gl_config.immediates)] + below(3) - 1;
+    if (!chance(12))
+        n = chance(8) ? 0 : below(n + 1);
     at += n * (uint64_t)(o->stride ? o->stride : unit);
     if (chance(12) && at >= (uint64_t)b->base && at + (uint64_t)unit <= (uint64_t)(b->base + b->size))
         memcpy(initial[o->buffer] + (at - (uint64_t)b->base), &v, (size_t)unit);
