@@ -25,11 +25,11 @@ from gccllm.asm.renaming import (
     renamable,
     renamable_vectors,
     renamed,
-    settled,
     unfixed,
     vectors_in,
 )
 from gccllm.region_prompt import Facts
+from trainer.corpus.answers import one_way
 from trainer.packing import Encoded, encode_pairs
 from trainer.pairs import Pair
 
@@ -56,8 +56,7 @@ def recast(pair: Pair, rng: random.Random) -> Pair:
         names = {x: y for x, y in names.items() if x in GENERAL}
     facts, answer = facts.renamed(names), renamed(answer, names)
     if not pair.keeps:
-        spare = facts.free - facts.live_in.keys()
-        answer = "".join(f"{x}\n" for x in settled(answer.splitlines(), spare))
+        answer = one_way(facts.text, answer, flags=True)
     return replace(pair, prompt=facts.text, answer=answer or pair.answer)
 
 

@@ -3,21 +3,26 @@
 gcc compares a with b or b with a, and adds base to index or index to base, as its registers fall.
 In text that is only to be understood one of the two is enough: memory is compared with a register
 as ``cmp memory, register``, and of two registers the one that the text names first comes first.
+Code that is to run can be written so, too, where nothing else reads the flags.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from gccllm.asm.renaming import registers_in
 
-__all__ = ["ordered"]
+__all__ = ["ordered", "ordered_like"]
 
 _COMPARE = re.compile(r"(\tcmp[bwlq]\t)(%\w+), ([^$].*)")
 _JUMP = re.compile(r"\tj([a-z]+)(\t.+)")
 _READS_FLAGS = re.compile(r"\t(?:j(?!mp)|set|cmov|adc|sbb|rc[lr]|lahf|pushf)")
-_SUM = re.compile(r"(?<=\()(%r\w+),(%r\w+)(?=\))")
+_SETS_FLAGS = re.compile(
+    r"\t(?:cmp|test|add|sub|and|or|xor|inc|dec|neg|sh[lr]|sa[lr]|ro[lr]|bt|bs[fr]|[tl]zcnt|popcnt|i?mul"
+    r"|v?u?comis|v?ptest|kor?test|bls|andn|bextr|bzhi)"
+)
+_SUM = re.compile(r"(?<=\()(%r(?!sp)\w+),(%r\w+)(?=\))")
 _SWAPPED = {
     **{x: x for x in ("e", "ne", "z", "nz")},
     "l": "g",
@@ -39,9 +44,28 @@ def ordered(lines: Sequence[str]) -> list[str]:
     """``lines`` with the operands of ``cmp`` in front of a jump, and base and index without a
     scale, in the order in which ``lines`` first name them. What compares for more than one jump,
     and two registers that are new in one place, stay as they are."""
-    out: list[str] = []
+    return _ordered(lines, {})
+
+
+def ordered_like(lines: Sequence[str], registers: Iterable[str]) -> list[str]:
+    """``lines`` in the order of ``registers``, then in that in which they name others: what is
+    copied from text that names those first is then written as there. For code that runs, and behind
+    which nobody reads flags; it stays as it is where they are not read right behind what sets them.
+    """
     seen: dict[str, int] = {}
-    """register → how many were named before it"""
+    for register in registers:
+        seen.setdefault(register, len(seen))
+    plain = all(
+        _SETS_FLAGS.match(before) or _READS_FLAGS.match(before)
+        for before, line in zip(["", *lines], lines, strict=False)
+        if _READS_FLAGS.match(line)
+    )
+    return _ordered(lines, seen) if plain else list(lines)
+
+
+def _ordered(lines: Sequence[str], seen: dict[str, int]) -> list[str]:
+    """``seen``: register → how many were named before it, filled further."""
+    out: list[str] = []
 
     def first(one: str, other: str) -> bool:
         """Whether ``one`` is known to come before ``other``."""
@@ -60,8 +84,7 @@ def ordered(lines: Sequence[str]) -> list[str]:
             if jump is not None and alone and (memory or first(compare[3], compare[2])):
                 new = f"{compare[1]}{compare[3]}, {compare[2]}"
                 jumps[at + 1] = f"\tj{_SWAPPED[jump[1]]}{jump[2]}"
-        else:
-            new = _SUM.sub(lambda m: f"{m[2]},{m[1]}" if first(m[2], m[1]) else m[0], new)
+        new = _SUM.sub(lambda m: f"{m[2]},{m[1]}" if first(m[2], m[1]) else m[0], new)
         for register in registers_in(new):
             seen.setdefault(register, len(seen))
         out.append(new)

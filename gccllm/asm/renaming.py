@@ -131,7 +131,8 @@ def vectors_in(text: str) -> Iterator[str]:
 
 def settled(lines: Sequence[str], free: Collection[str]) -> tuple[str, ...]:
     """``lines`` with their scratch registers taken in one order: the first that appears is the
-    first of ``free``, in the order of :data:`RENAMABLE`, and so on.
+    first of ``free``, in the order of :data:`GENERAL`, and so on; rax, rcx and rdx stay where an
+    instruction may need one of them.
 
     ``free`` are registers that hold nothing before and nothing after, so which is which is the
     writer's choice; always the same choice is easier to learn. Lines that use registers without
@@ -140,7 +141,7 @@ def settled(lines: Sequence[str], free: Collection[str]) -> tuple[str, ...]:
     text = "\n".join(lines)
     if not renamable(text):
         return tuple(lines)
-    places = [x for x in RENAMABLE if x in free]
+    places = [x for x in (GENERAL if unfixed(text) else RENAMABLE) if x in free]
     used = dict.fromkeys(x for x in registers_in(text) if x in places)
     rest = [x for x in places if x not in used]
     names = dict(zip([*used, *rest], places, strict=True))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gccllm.asm.ordering import ordered
+from gccllm.asm.ordering import ordered, ordered_like
 
 BEGIN = ["L0:", "\tmovl\t(%rdi), %eax", "\taddl\t%esi, %eax"]
 
@@ -40,6 +40,8 @@ def test_only_a_jump_that_has_a_mirror_is_mirrored(line: str) -> None:
 def test_base_and_index_without_a_scale_are_ordered() -> None:
     lines = [*BEGIN, "\tmovb\t4(%rsi,%rdi), %al", "\tmovb\t(%rsi,%rdi,2), %al"]
     assert ordered(lines)[3:] == ["\tmovb\t4(%rdi,%rsi), %al", lines[4]]
+    lines = [*BEGIN, "\tcmpb\t%al, (%rsi,%rdi)", "\tjne\tL0"]
+    assert ordered(lines)[3:] == ["\tcmpb\t(%rdi,%rsi), %al", "\tjne\tL0"]
 
 
 @pytest.mark.parametrize("memory", ["(%rsi)", "8(%rsi,%rax,4)", "table(%rip)", "4(,%rax,8)"])
@@ -53,3 +55,36 @@ def test_memory_is_compared_before_the_register(memory: str) -> None:
 def test_numbers_are_compared_as_they_stand() -> None:
     lines = [*BEGIN, "\tcmpl\t$3, %edi", "\tjl\tL0", "\tcmpl\t$3, (%rsi)", "\tjl\tL0"]
     assert ordered(lines) == lines
+
+
+def test_the_stack_pointer_is_no_index() -> None:
+    lines = [*BEGIN, "\tmovb\t4(%rsp,%rdi), %al"]
+    assert ordered(lines) == lines
+
+
+MODEL = ["rdi", "rax", "rdx", "rcx"]
+
+
+def test_a_copy_is_written_as_its_model() -> None:
+    """Whatever stands in front of it names registers in another order."""
+    front = ["\tmovd\t%ecx, %xmm1", "\tcmpq\t%rcx, %r8", "\tjl\tL1"]
+    copy = ["\tmovl\t(%rdi,%rax,4), %edx", "\tcmpl\t%ecx, %edx", "\tjle\tL1"]
+    assert ordered_like([*front, *copy], MODEL) == [
+        *front,
+        copy[0],
+        "\tcmpl\t%edx, %ecx",
+        "\tjge\tL1",
+    ]
+
+
+@pytest.mark.parametrize(
+    "readers",
+    [
+        ["\tjle\tL1", "\tje\tL2"],
+        ["\tjle\tL1", "\tmovl\t%edx, %esi", "\tsete\t%al"],
+        ["\tjle\tL1", "\tret", "L1:", "\tcmove\t%edx, %esi"],
+    ],
+)
+def test_code_whose_flags_are_read_later_stays(readers: list[str]) -> None:
+    lines = ["\tcmpl\t%ecx, %edx", *readers]
+    assert ordered_like(lines, MODEL) == lines

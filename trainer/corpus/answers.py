@@ -1,21 +1,86 @@
-"""The teacher's lines as the answer to a prompt."""
+"""The teacher's lines as the answer to a prompt: of what means the same, always the same text.
+
+An answer often ends with a copy of the region, for what its own way does not cover; labels of the
+copy have numbers from 1000. What it needs comes in by the region's own live registers, so scratch
+registers of the copy and of what stands in front of it are different things, whatever their names.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+from collections.abc import Collection, Iterable, Sequence
 
+from gccllm.asm.ordering import ordered_like
 from gccllm.asm.region_model import Region
-from gccllm.asm.renaming import settled
-from gccllm.region_prompt import RegionPrompt
+from gccllm.asm.renaming import (
+    GENERAL,
+    RENAMABLE,
+    registers_in,
+    renamable,
+    renamed,
+    settled,
+    unfixed,
+)
+from gccllm.region_prompt import Facts, RegionPrompt
 
-__all__ = ["teachers_answer"]
+__all__ = ["one_way", "teachers_answer"]
+
+_OF_A_COPY = re.compile(r"L\d{4}:")
+_TO_THE_FRONT = re.compile(r"\tj[a-z]+\tL\d{1,3}$")
 
 
 def teachers_answer(prompt: RegionPrompt, region: Region, lines: Iterable[str]) -> str:
-    """``lines`` (canonical, in the region's registers) as an answer to ``prompt``, with scratch
-    registers taken in one order (:func:`gccllm.asm.renaming.settled`).
+    """``lines`` (canonical, in the region's registers) as the answer to ``prompt``.
 
     Raises ValueError as :meth:`gccllm.region_prompt.RegionPrompt.answer` does.
     """
-    spare = {prompt.names.get(x, x) for x in region.free - region.live_in.keys()}
-    return "".join(f"{x}\n" for x in settled(prompt.answer(lines).splitlines(), spare))
+    read = any(x.flags for x in region.exits)
+    return one_way(prompt.text, prompt.answer(lines), flags=read)
+
+
+def one_way(prompt: str, answer: str, *, flags: bool = False) -> str:
+    """``answer`` as one of those that mean the same, so that a model need not guess what nobody
+    told it: operands in the order of ``prompt``, a copy of the region in the region's registers, so
+    that it is copied as it stands, and all registers in one order that hold nothing or are only
+    borrowed. ``flags``: they are read behind the region, and operands stay."""
+    facts = Facts.parse(prompt)
+    code = [x for line in facts.code for x in registers_in(line)]
+    spare = facts.free - facts.live_in.keys()
+    told = {x for line in facts.guard for x in registers_in(line)}.union(code, facts.free)
+    told |= facts.live_in.keys() | {x for y in facts.exits for x in y}
+
+    def in_order(lines: Sequence[str], registers: Sequence[str]) -> Sequence[str]:
+        return lines if flags else ordered_like(lines, registers)
+
+    front, copy = _parted(answer.splitlines())
+    front = settled(in_order(front, [x for x in code if x not in spare]), spare)
+    named = in_order(_named_as_in(facts.code, copy, spare), code)
+    if not all(x in facts.code or x.startswith(("L", "\tj")) for x in named):
+        named = in_order(copy, code)
+    borrowed = frozenset(GENERAL) - told
+    return "".join(f"{x}\n" for x in settled((*front, *named), borrowed))
+
+
+def _parted(lines: Sequence[str]) -> tuple[Sequence[str], Sequence[str]]:
+    """What stands in front of the region's copy, and the copy."""
+    at = next((i for i, x in enumerate(lines) if _OF_A_COPY.match(x)), len(lines))
+    if any(_TO_THE_FRONT.match(x) for x in lines[at:]):
+        return lines, ()
+    return lines[:at], lines[at:]
+
+
+def _named_as_in(code: Sequence[str], copy: Sequence[str], spare: Collection[str]) -> Sequence[str]:
+    """``copy`` with its scratch registers called as in ``code``, in the order of appearance."""
+    text = "\n".join(copy)
+    if not renamable(text):
+        return copy
+    places = [x for x in (GENERAL if unfixed(text) else RENAMABLE) if x in spare]
+    mine, theirs = (
+        list(dict.fromkeys(x for line in y for x in registers_in(line) if x in places))
+        for y in (copy, code)
+    )
+    if len(mine) != len(theirs):
+        return copy
+    rest = [x for x in places if x not in mine], [x for x in places if x not in theirs]
+    names = dict(zip([*mine, *rest[0]], [*theirs, *rest[1]], strict=True))
+    return [renamed(x, names) for x in copy]
