@@ -61,7 +61,7 @@ bench-projects: $(STAMP)
 	$(BIN)/python -m bench.projects --write docs/results-projects.md $(PROJECTS)
 
 # The weights that ship, from nothing, on the CPU: supervised training, PPO, and more supervised training,
-# averaged. Each step goes on where it was stopped, so it may be interrupted; 5 hours in all, on one core.
+# averaged. Each step goes on where it was stopped, so it may be interrupted; 7 hours in all, on one core.
 # `make model MINI=DIR` leaves the package as it is. See docs/MODEL.md.
 MODEL := runs/mini
 MINI := gccllm/models/mini
@@ -73,7 +73,8 @@ HELD := 240
 PPO_STEPS := 83
 MORE_HOURS := 0.8
 GENTLE_HOURS := 0.43
-LAST_HOURS := 0.3
+SHORT_HOURS := 0.3
+LONG_HOURS := 0.75
 CHECK := 500
 TRAIN := $(BIN)/gccllm-train
 SFT := $(TRAIN) sft --data $(PAIRS) --tokenizer $(MODEL)/tokenizer --prompt-weight 0.02 --recast 0.6 --threads 1
@@ -92,9 +93,17 @@ model: setup-train
 	test -d $(MODEL)/gentle/model || $(SFT) --init $(MODEL)/ppo/model --even 1 --out $(MODEL)/gentle \
 	    --hours $(GENTLE_HOURS) --lr 0.0005
 	test -d $(MODEL)/averaged || $(TRAIN) average $(MODEL)/more/model $(MODEL)/gentle/model --out $(MODEL)/averaged
-	test -d $(MODEL)/last/model || $(SFT) --init $(MODEL)/averaged --even 1 --out $(MODEL)/last \
-	    --hours $(LAST_HOURS) --lr 0.0006 --seed 3
-	test -d $(MODEL)/shipped || $(TRAIN) average $(MODEL)/averaged $(MODEL)/last/model --out $(MODEL)/shipped
+	test -d $(MODEL)/short/model || $(SFT) --init $(MODEL)/averaged --even 1 --out $(MODEL)/short \
+	    --hours $(SHORT_HOURS) --lr 0.0006 --seed 3
+	test -d $(MODEL)/second || $(TRAIN) average $(MODEL)/averaged $(MODEL)/short/model --out $(MODEL)/second
+	test -d $(MODEL)/long/model || $(SFT) --init $(MODEL)/second --even 1 --out $(MODEL)/long \
+	    --hours $(LONG_HOURS) --lr 0.002 --seed 11
+	test -d $(MODEL)/third || $(TRAIN) average $(MODEL)/second $(MODEL)/long/model --out $(MODEL)/third
+	test -d $(MODEL)/one/model || $(SFT) --init $(MODEL)/third --even 1 --out $(MODEL)/one \
+	    --hours $(LONG_HOURS) --lr 0.0016 --seed 21
+	test -d $(MODEL)/other/model || $(SFT) --init $(MODEL)/third --even 1 --out $(MODEL)/other \
+	    --hours $(LONG_HOURS) --lr 0.0012 --seed 22
+	test -d $(MODEL)/shipped || $(TRAIN) average $(MODEL)/one/model $(MODEL)/other/model --out $(MODEL)/shipped
 	$(TRAIN) export --model $(MODEL)/shipped --out $(MINI) --check $(PAIRS) --prompts $(CHECK)
 
 clean:
