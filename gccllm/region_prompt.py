@@ -20,7 +20,7 @@ is the region's new lines in the same form, or ``keep``.
 Registers are renamed in the order in which the region first names them, then the free ones, so that
 the same loop is the same text wherever gcc put its values: a model need not learn twelve names for
 one thing. :class:`RegionPrompt` keeps the names. Comparisons and sums of registers are written in
-one order (:mod:`gccllm.asm.ordering`).
+one order (:mod:`gccllm.asm.ordering`) where no flags are read behind the region.
 """
 
 from __future__ import annotations
@@ -163,13 +163,15 @@ def region_prompt(
 ) -> RegionPrompt:
     """The prompt for ``region``; ``level`` names the instruction set ("x86-64-v3"), ``constants``
     are the live-in registers whose value at the entry is known (64 bits)."""
+    code = render(unit, region).splitlines()
     facts = Facts(
         level,
         {x: _width(bits, constants.get(x)) for x, bits in region.live_in.items()},
         tuple({x: _width(bits, None) for x, bits in y.live.items()} for y in region.exits),
         region.free,
         region.guard,
-        tuple(ordered(render(unit, region).splitlines())),
+        # A comparison whose flags are read behind the region may be copied, and has to stay.
+        tuple(code if any(x.flags for x in region.exits) else ordered(code)),
     )
     names = facts.names()
     return RegionPrompt(facts.renamed(names).text, names)

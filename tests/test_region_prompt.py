@@ -126,3 +126,25 @@ def test_free_vectors_come_first() -> None:
     assert prompt.lines("\tmovd\t%eax, %xmm1\n") == ["\tmovd\t%eax, %xmm8"]
     with pytest.raises(ValueError, match="unnamed"):
         prompt.lines("\tpblendvb\t%xmm0, %xmm1, %xmm2\n")
+
+
+def test_comparisons_stay_where_their_flags_are_read_behind_the_region(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    """A copy of such a loop with its operands turned around is wrong behind it."""
+    source = (
+        "int f(long n, const short *a, const short *b)\n"
+        "{ for (long i = 0; i < n; i++) if (b[i] != a[i]) return b[i] < a[i] ? -1 : 1; return 0; }"
+    )
+    tools = Toolchain()
+    done = run([tools.cc, "-S", "-O3", "-xc", "-", "-o", "-"], stdin=source.encode(), timeout=30.0)
+    unit = parse(done.stdout.decode())
+    later = 0
+    for layout in layouts(tools, unit, "f", tmp_path_factory.mktemp("flags") / "f.o"):
+        for region in layout.regions:
+            if any(x.flags for x in region.exits):
+                own = render(layout.unit, region).splitlines()
+                prompt = _prompt(layout, region)
+                assert prompt.answer(own).splitlines() == prompt.region
+                later += ordered(own) != own
+    assert later
