@@ -52,9 +52,7 @@ def ordered_like(lines: Sequence[str], registers: Iterable[str]) -> list[str]:
     copied from text that names those first is then written as there. For code that runs, and behind
     which nobody reads flags; it stays as it is where they are not read right behind what sets them.
     """
-    seen: dict[str, int] = {}
-    for register in registers:
-        seen.setdefault(register, len(seen))
+    seen = {register: at for at, register in enumerate(dict.fromkeys(registers))}
     plain = all(
         _SETS_FLAGS.match(before) or _READS_FLAGS.match(before)
         for before, line in zip(["", *lines], lines, strict=False)

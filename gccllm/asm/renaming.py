@@ -129,10 +129,12 @@ def vectors_in(text: str) -> Iterator[str]:
     return (f"zmm{m[2]}" for m in _VECTOR.finditer(text))
 
 
-def settled(lines: Sequence[str], free: Collection[str]) -> tuple[str, ...]:
+def settled(
+    lines: Sequence[str], free: Collection[str], first: Iterable[str] = ()
+) -> tuple[str, ...]:
     """``lines`` with their scratch registers taken in one order: the first that appears is the
-    first of ``free``, in the order of :data:`GENERAL`, and so on; rax, rcx and rdx stay where an
-    instruction may need one of them.
+    first of ``free``, in the order of ``first`` and then :data:`GENERAL`, and so on; rax, rcx
+    and rdx stay where an instruction may need one of them.
 
     ``free`` are registers that hold nothing before and nothing after, so which is which is the
     writer's choice; always the same choice is easier to learn. Lines that use registers without
@@ -141,7 +143,8 @@ def settled(lines: Sequence[str], free: Collection[str]) -> tuple[str, ...]:
     text = "\n".join(lines)
     if not renamable(text):
         return tuple(lines)
-    places = [x for x in (GENERAL if unfixed(text) else RENAMABLE) if x in free]
+    known = GENERAL if unfixed(text) else RENAMABLE
+    places = [x for x in dict.fromkeys((*first, *GENERAL)) if x in free and x in known]
     used = dict.fromkeys(x for x in registers_in(text) if x in places)
     rest = [x for x in places if x not in used]
     names = dict(zip([*used, *rest], places, strict=True))

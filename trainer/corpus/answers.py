@@ -8,19 +8,11 @@ registers of the copy and of what stands in front of it are different things, wh
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 
 from gccllm.asm.ordering import ordered_like
 from gccllm.asm.region_model import Region
-from gccllm.asm.renaming import (
-    GENERAL,
-    RENAMABLE,
-    registers_in,
-    renamable,
-    renamed,
-    settled,
-    unfixed,
-)
+from gccllm.asm.renaming import GENERAL, registers_in, settled
 from gccllm.region_prompt import Facts, RegionPrompt
 
 __all__ = ["one_way", "teachers_answer"]
@@ -54,7 +46,7 @@ def one_way(prompt: str, answer: str, *, flags: bool = False) -> str:
 
     front, copy = _parted(answer.splitlines())
     front = settled(in_order(front, [x for x in code if x not in spare]), spare)
-    named = in_order(_named_as_in(facts.code, copy, spare), code)
+    named = in_order(settled(copy, spare, code), code)
     if not all(x in facts.code or x.startswith(("L", "\tj")) for x in named):
         named = in_order(copy, code)
     borrowed = frozenset(GENERAL) - told
@@ -67,20 +59,3 @@ def _parted(lines: Sequence[str]) -> tuple[Sequence[str], Sequence[str]]:
     if any(_TO_THE_FRONT.match(x) for x in lines[at:]):
         return lines, ()
     return lines[:at], lines[at:]
-
-
-def _named_as_in(code: Sequence[str], copy: Sequence[str], spare: Collection[str]) -> Sequence[str]:
-    """``copy`` with its scratch registers called as in ``code``, in the order of appearance."""
-    text = "\n".join(copy)
-    if not renamable(text):
-        return copy
-    places = [x for x in (GENERAL if unfixed(text) else RENAMABLE) if x in spare]
-    mine, theirs = (
-        list(dict.fromkeys(x for line in y for x in registers_in(line) if x in places))
-        for y in (copy, code)
-    )
-    if len(mine) != len(theirs):
-        return copy
-    rest = [x for x in places if x not in mine], [x for x in places if x not in theirs]
-    names = dict(zip([*mine, *rest[0]], [*theirs, *rest[1]], strict=True))
-    return [renamed(x, names) for x in copy]
